@@ -1,0 +1,56 @@
+"""Currencies the product knows on the first day: ISO 4217 minor units, and the crypto assets brokers take.
+
+Source of the exponents: ISO 4217:2015 list one (table of active codes, column "minor unit"); crypto assets
+use the number of decimals their chains settle in, cut to 8 where a chain has more than any PSP reports.
+"""
+
+from __future__ import annotations
+
+KNOWN: dict[str, tuple[str, int]] = {
+    "AED": ("UAE dirham", 2),
+    "AUD": ("Australian dollar", 2),
+    "BHD": ("Bahraini dinar", 3),
+    "BRL": ("Brazilian real", 2),
+    "CAD": ("Canadian dollar", 2),
+    "CHF": ("Swiss franc", 2),
+    "CLP": ("Chilean peso", 0),
+    "CNY": ("Yuan renminbi", 2),
+    "CZK": ("Czech koruna", 2),
+    "DKK": ("Danish krone", 2),
+    "EUR": ("Euro", 2),
+    "GBP": ("Pound sterling", 2),
+    "HKD": ("Hong Kong dollar", 2),
+    "HUF": ("Forint", 2),
+    "IDR": ("Rupiah", 2),
+    "ILS": ("New Israeli sheqel", 2),
+    "INR": ("Indian rupee", 2),
+    "JOD": ("Jordanian dinar", 3),
+    "JPY": ("Yen", 0),
+    "KES": ("Kenyan shilling", 2),
+    "KRW": ("Won", 0),
+    "KWD": ("Kuwaiti dinar", 3),
+    "MXN": ("Mexican peso", 2),
+    "MYR": ("Malaysian ringgit", 2),
+    "NGN": ("Naira", 2),
+    "NOK": ("Norwegian krone", 2),
+    "NZD": ("New Zealand dollar", 2),
+    "OMR": ("Rial Omani", 3),
+    "PHP": ("Philippine peso", 2),
+    "PLN": ("Zloty", 2),
+    "QAR": ("Qatari rial", 2),
+    "RON": ("Romanian leu", 2),
+    "SAR": ("Saudi riyal", 2),
+    "SEK": ("Swedish krona", 2),
+    "SGD": ("Singapore dollar", 2),
+    "THB": ("Baht", 2),
+    "TND": ("Tunisian dinar", 3),
+    "TRY": ("Turkish lira", 2),
+    "TWD": ("New Taiwan dollar", 2),
+    "USD": ("US dollar", 2),
+    "VND": ("Dong", 0),
+    "ZAR": ("Rand", 2),
+    "BTC": ("Bitcoin", 8),
+    "ETH": ("Ether", 8),
+    "USDC": ("USD Coin", 6),
+    "USDT": ("Tether", 6),
+}

@@ -1,0 +1,126 @@
+"""The broker itself: people, legal entities, desks, currencies, business calendars, reference rates.
+
+Everything here is reference data that people edit one row at a time, so it keeps its history.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models.functions import Upper
+from simple_history.models import HistoricalRecords
+
+from backoffice.kernel.tables import Access
+
+
+class Currency(models.Model):
+    """An ISO 4217 currency or a crypto asset. `exponent` is its number of decimal places (JPY 0, BTC 8)."""
+
+    code = models.CharField(max_length=10, primary_key=True)
+    name = models.CharField(max_length=80)
+    exponent = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["code"]
+        verbose_name_plural = "currencies"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=models.Q(exponent__lte=18), name="currency_exponent_sane"),
+            models.CheckConstraint(condition=models.Q(code=Upper("code")), name="currency_code_upper"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class LegalEntity(models.Model):
+    """A licensed company of the group. Every row about money belongs to exactly one."""
+
+    code = models.CharField(max_length=8, unique=True)
+    name = models.CharField(max_length=120)
+    lei = models.CharField("LEI", max_length=20, blank=True)
+    jurisdiction = models.CharField(max_length=2, help_text="ISO 3166 country of the licence")
+    regulator = models.CharField(max_length=40, blank=True)
+    reporting_currency = models.ForeignKey(Currency, on_delete=models.PROTECT, related_name="+")
+    calendar = models.CharField(max_length=12, help_text="business calendar, see Holiday")
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["code"]
+        verbose_name_plural = "legal entities"
+        permissions: ClassVar[list[tuple[str, str]]] = [
+            ("work_in_legalentity", "Can work with the rows of this legal entity"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Desk(models.Model):
+    """A team inside an entity; the second level of what a person may see."""
+
+    entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT)
+    code = models.CharField(max_length=16)
+    name = models.CharField(max_length=80)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["entity_id", "code"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["entity", "code"], name="desk_code_once_per_entity"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entity_id}/{self.code}"
+
+
+class Holiday(models.Model):
+    """A weekday on which a calendar has no business. Weekends need no row."""
+
+    calendar = models.CharField(max_length=12)
+    date = models.DateField()
+    name = models.CharField(max_length=80)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["calendar", "date"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["calendar", "date"], name="holiday_once_per_calendar"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.calendar} {self.date}"
+
+
+class FxRate(models.Model):
+    """A reference rate: 1 `base` = `rate` `quote` at the close of `date`. Rows are added, never changed."""
+
+    access = Access.APPEND
+    date = models.DateField()
+    base = models.ForeignKey(Currency, on_delete=models.PROTECT, related_name="+")
+    quote = models.ForeignKey(Currency, on_delete=models.PROTECT, related_name="+")
+    rate = models.DecimalField(max_digits=24, decimal_places=12)
+    source = models.CharField(max_length=40)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-date", "base_id", "quote_id"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["date", "base", "quote", "source"], name="fxrate_once"),
+            models.CheckConstraint(condition=models.Q(rate__gt=0), name="fxrate_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.date} {self.base_id}/{self.quote_id}"
+
+
+class User(AbstractUser):
+    """A member of staff. What they may do comes from groups (roles), where from object permissions on entities."""
+
+    title = models.CharField(max_length=60, blank=True, help_text="what colleagues call the job")
+    history: ClassVar[Any] = HistoricalRecords(excluded_fields=["password", "last_login"])
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["username"]
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.username

@@ -1,0 +1,112 @@
+"""Enqueue in the use case's transaction; send outside of any.
+
+    enqueue -> QUEUED -> SENDING -> DONE | REFUSED | UNKNOWN
+                  ^________________________________|  (only when asking shows that it did not happen)
+
+The state SENDING is committed before the call, so a worker killed at any line leaves a row that says so;
+`recover` turns such a row into UNKNOWN, and UNKNOWN is asked about.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+
+from backoffice.kernel import clock, jobs, locking
+from backoffice.kernel.errors import DomainError
+from backoffice.kernel.plain import plain
+from backoffice.outbox.models import Message, State
+from backoffice.outbox.registry import Outcome, kinds, sender_for
+
+log = logging.getLogger(__name__)
+WAKE = "outbox.send_due"
+# A sender's own time limit is far below this; a row SENDING for longer belongs to a dead worker.
+LOST_AFTER = timedelta(minutes=5)
+BACKOFF = (5, 30, 120, 600, 3600)
+ATTEMPTS_BEFORE_A_PERSON = len(BACKOFF)
+
+
+class KeyReused(DomainError):
+    """The key already names a message with other content."""
+
+
+def enqueue(*, kind: str, key: str, payload: Mapping[str, Any]) -> Message:
+    """Promise an outside effect. The same key with the same payload is the same promise."""
+    locking.require_transaction()
+    assert kind in kinds(), f"nobody sends {kind}"
+    now = clock.now()
+    content = plain(dict(payload))
+    message, created = Message.objects.get_or_create(
+        key=key, defaults={"kind": kind, "payload": content, "created_at": now, "due_at": now}
+    )
+    if not created and (message.kind, message.payload) != (kind, content):
+        raise KeyReused(f"The message {key} was already queued with other content.")
+    if created:
+        jobs.after_commit(WAKE)
+    return message
+
+
+def send_due(*, limit: int = 100) -> int:
+    """Keep due promises, one by one. Returns how many were worked on. Safe to run in parallel."""
+    recover()
+    done = 0
+    while done < limit and (message := _take()) is not None:
+        _work(message)
+        done += 1
+    return done
+
+
+def recover() -> int:
+    """Rows that a dead worker left in SENDING: their outcome is unknown."""
+    now = clock.now()
+    return Message.objects.filter(state=State.SENDING, taken_at__lt=now - LOST_AFTER).update(
+        state=State.UNKNOWN, due_at=now, error="The worker that sent this did not come back."
+    )
+
+
+@transaction.atomic(durable=True)
+def _take() -> Message | None:
+    now = clock.now()
+    message = (
+        Message.objects.select_for_update(skip_locked=True)
+        .filter(state__in=[State.QUEUED, State.UNKNOWN], due_at__lte=now)
+        .order_by("due_at", "id")
+        .first()
+    )
+    if message is None:
+        return None
+    # The attempt is counted before the call: a message that kills its worker cannot do so for ever.
+    message.attempts += 1
+    message.taken_at = now
+    message.due_at = now + timedelta(seconds=BACKOFF[min(message.attempts, len(BACKOFF)) - 1])
+    asking = message.state == State.UNKNOWN
+    message.state = State.UNKNOWN if asking else State.SENDING
+    message.save(update_fields=["attempts", "taken_at", "due_at", "state"])
+    return message
+
+
+def _work(message: Message) -> None:
+    sender = sender_for(message.kind)
+    call = sender.ask if message.state == State.UNKNOWN else sender.send
+    try:
+        outcome = call(key=message.key, payload=message.payload)
+    except Exception as error:
+        log.exception("outbox %s %s", message.kind, message.key)
+        outcome = Outcome(State.UNKNOWN, error=f"{type(error).__name__}: {error}"[:500])
+    _finish(message, outcome)
+
+
+def _finish(message: Message, outcome: Outcome) -> None:
+    ended = outcome.state in {State.DONE, State.REFUSED}
+    changed = Message.objects.filter(pk=message.pk, state=message.state, attempts=message.attempts).update(
+        state=outcome.state,
+        answer=plain(dict(outcome.answer)),
+        error=outcome.error,
+        finished_at=clock.now() if ended else None,
+    )
+    if not changed:
+        log.warning("outbox %s was taken over while it was being sent", message.key)

@@ -1,0 +1,2 @@
+def RequestContext(get_response):
+    return get_response

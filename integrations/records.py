@@ -1,0 +1,252 @@
+"""Neutral facts: what the outside world said, in one form for every vendor.
+
+Adapters turn bytes into these frozen records and nothing else; services store them as rows. Amounts and
+prices are `Decimal`, money in major units with its currency beside it. Sign of money, everywhere here: from
+the point of view of the account the line is on (a client's deposit is positive on the client's account, a
+payout is negative on the PSP's account, a debit is negative on the bank account).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+
+
+class DealKind(str, Enum):
+    """What a trade server's deal does. Names follow MT5's EnDealAction, joined where the money is the same."""
+
+    TRADE = "TRADE"
+    BALANCE = "BALANCE"
+    CREDIT = "CREDIT"
+    CHARGE = "CHARGE"
+    CORRECTION = "CORRECTION"
+    BONUS = "BONUS"
+    COMMISSION = "COMMISSION"
+    AGENT = "AGENT"
+    INTEREST = "INTEREST"
+    DIVIDEND = "DIVIDEND"
+    TAX = "TAX"
+    # Negative-balance compensation after a stop-out: the broker's cost, MT5 actions 19 and 20.
+    SO_COMPENSATION = "SO_COMPENSATION"
+    SO_COMPENSATION_CREDIT = "SO_COMPENSATION_CREDIT"
+    # A code this version does not know: kept, never booked, a break says so.
+    UNKNOWN = "UNKNOWN"
+
+
+# Kinds whose amount goes to credit and not to balance.
+CREDIT_KINDS = (DealKind.CREDIT, DealKind.SO_COMPENSATION_CREDIT)
+
+
+class Entry(str, Enum):
+    """How a deal changes a position (MT5 EnDealEntry); empty for balance operations."""
+
+    IN = "IN"
+    OUT = "OUT"
+    INOUT = "INOUT"
+    OUT_BY = "OUT_BY"
+    NONE = ""
+
+
+class Side(str, Enum):
+    BUY = "BUY"
+    SELL = "SELL"
+    NONE = ""
+
+
+class PspKind(str, Enum):
+    """What a PSP line is, whatever the provider calls it."""
+
+    PAYMENT = "PAYMENT"
+    REFUND = "REFUND"
+    REFUND_REVERSED = "REFUND_REVERSED"
+    CHARGEBACK = "CHARGEBACK"
+    CHARGEBACK_REVERSED = "CHARGEBACK_REVERSED"
+    FEE = "FEE"
+    PAYOUT = "PAYOUT"
+    RESERVE = "RESERVE"
+    TRANSFER = "TRANSFER"
+    ADJUSTMENT = "ADJUSTMENT"
+    # A type this version does not know: kept, never booked, a break says so.
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deal:
+    """One deal of a trade server, at one moment of its life.
+
+    `ticket` is the server's own number. `server_time` is the server's wall clock without a zone;
+    `utc_offset_minutes` is what was in force then, so UTC = server_time - offset. `profit` is in the account's
+    deposit currency, which the deal does not carry; for kinds other than TRADE it is the whole amount.
+    The effect on balance is profit + swap + commission + fee.
+    """
+
+    ticket: int
+    login: int
+    kind: DealKind
+    server_time: datetime
+    utc_offset_minutes: int
+    entry: Entry = Entry.NONE
+    side: Side = Side.NONE
+    symbol: str = ""
+    volume_lots: Decimal = Decimal(0)
+    contract_size: Decimal = Decimal(0)
+    price: Decimal = Decimal(0)
+    profit: Decimal = Decimal(0)
+    swap: Decimal = Decimal(0)
+    commission: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+    position_id: int = 0
+    order_id: int = 0
+    # Join key to the liquidity provider, and the gateway the deal left by (empty: kept on the B-book).
+    external_id: str = ""
+    gateway: str = ""
+    reason: str = ""
+    comment: str = ""
+    # Non-zero when the server says that the deal was edited after the fact (MT5 ModifyFlags).
+    modify_flags: int = 0
+    # The server no longer has the deal: a version that ends its life.
+    deleted: bool = False
+
+    @property
+    def amount(self) -> Decimal:
+        """Effect on the client's balance or credit, in the account's currency."""
+        return self.profit + self.swap + self.commission + self.fee
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountState:
+    """What a trade server says an account has, at a moment of its wall clock."""
+
+    login: int
+    server_time: datetime
+    utc_offset_minutes: int
+    currency: str
+    balance: Decimal
+    credit: Decimal
+    equity: Decimal
+    group: str = ""
+    leverage: int = 0
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One execution at a liquidity provider. Quantity in units of the base asset, never lots."""
+
+    exec_id: str
+    order_ref: str
+    symbol: str
+    side: Side
+    quantity_units: Decimal
+    price: Decimal
+    traded_at: datetime
+    trade_date: date
+    commission: Decimal = Decimal(0)
+    commission_currency: str = ""
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PspLine:
+    """One movement on the broker's balance at a PSP, signed: positive is money to the broker.
+
+    `net` = `gross` - `fee` in `currency` (the settlement currency); `gross_original` is in the currency the
+    client paid in. `payout_key` groups the lines that one payout pays ("batch 380 USD"); `bank_reference` is
+    what the PSP prints in the remittance of that payout.
+    """
+
+    line_key: str
+    kind: PspKind
+    provider_type: str
+    psp_reference: str
+    merchant_reference: str
+    modification_reference: str
+    gross: Decimal
+    fee: Decimal
+    net: Decimal
+    currency: str
+    gross_original: Decimal
+    currency_original: str
+    exchange_rate: str
+    payout_key: str
+    bank_reference: str
+    booked_at: datetime
+    booked_zone: str
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankLine:
+    """One entry (or one transaction of a batched entry that sums exactly) on a bank account, signed."""
+
+    line_key: str
+    account: str
+    statement_id: str
+    amount: Decimal
+    currency: str
+    booking_date: date
+    value_date: date
+    bank_reference: str = ""
+    end_to_end_id: str = ""
+    remittance: str = ""
+    counterparty: str = ""
+    counterparty_account: str = ""
+    is_reversal: bool = False
+    bank_code: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that could not be read: where, which field, why. The others are kept."""
+
+    line: int
+    field: str
+    reason: str
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlTotal:
+    """One self-check of a file: what it says of itself, and what its rows say."""
+
+    name: str
+    expected: str
+    found: str
+
+    @property
+    def holds(self) -> bool:
+        return self.expected == self.found
+
+
+Record = Deal | AccountState | Fill | PspLine | BankLine
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """Everything an adapter read from one file.
+
+    `lines` gives, for each record, the line (or entry) number it came from. `balanced` is None where the
+    format has no self-check, False when a control total does not hold: such a file is held.
+    """
+
+    records: Sequence[Record]
+    lines: Sequence[int]
+    rejected: Sequence[Rejected] = ()
+    control_totals: Sequence[ControlTotal] = ()
+    warnings: Sequence[str] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def balanced(self) -> bool | None:
+        if not self.control_totals:
+            return None
+        return all(total.holds for total in self.control_totals) and not self.rejected
+
+
+class Unreadable(Exception):
+    """The whole file is refused: it is not what the adapter reads, or it is hostile. Nothing of it is kept
+    but its bytes. The message names the place and what to do."""
