@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
 import pytest
 from django.conf import settings
-from django.core.management import call_command
 from django.db import connection, connections
 from django.test import TransactionTestCase
 
@@ -29,7 +30,7 @@ def owner_url() -> str:
 
 
 def _admin(statements: list[str], url: str | None = None) -> None:
-    link = psycopg2.connect(url or re.sub(r"/[^/?]*(\?|$)", r"/postgres\1", owner_url(), count=1))
+    link = psycopg2.connect(url or _named(owner_url(), "postgres"))
     link.autocommit = True
     with link.cursor() as cursor:
         for statement in statements:
@@ -47,21 +48,23 @@ def _clone(name: str) -> None:
     _admin([f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"'])
 
 
+def _named(url: str, name: str) -> str:
+    """The same server and role, another database."""
+    return re.sub(r"/[^/?]*(\?|$)", rf"/{name}\1", url, count=1)
+
+
 def build_template() -> None:
     """Migrate a database as the owner and take it as the template of all others."""
     _admin([f'DROP DATABASE IF EXISTS "{TEMPLATE}" WITH (FORCE)', f'CREATE DATABASE "{TEMPLATE}"'])
-    here = connections["default"].settings_dict
-    app = {key: here[key] for key in ("USER", "PASSWORD", "NAME")}
-    match = re.match(r"\w+://([^:@]*)(?::([^@]*))?@", owner_url())
-    assert match is not None
-    here.update(USER=match[1], PASSWORD=match[2] or "", NAME=TEMPLATE)
-    try:
-        call_command("migrate", verbosity=0)
-        call_command("protect", stdout=open(os.devnull, "w"))
-        call_command("load_roles", stdout=open(os.devnull, "w"))
-    finally:
-        connections["default"].close()
-        here.update(app)
+    environment = {**os.environ, "DATABASE_URL": _named(owner_url(), TEMPLATE)}
+    for command in (["migrate", "--verbosity", "0"], ["protect"], ["load_roles"]):
+        subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=settings.BASE,
+            env=environment,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -91,14 +94,14 @@ def _fresh_copy(self: TransactionTestCase) -> None:
     _use(name)
 
 
-TransactionTestCase._fixture_teardown = _fresh_copy  # type: ignore[method-assign]
+TransactionTestCase._fixture_teardown = _fresh_copy
 
 
 @pytest.fixture
 def owner() -> Iterator[Any]:
     """A cursor of the owner role on the test's database, outside the test's own transaction."""
     name = connection.settings_dict["NAME"]
-    link = psycopg2.connect(re.sub(r"/[^/?]*(\?|$)", rf"/{name}\1", owner_url(), count=1))
+    link = psycopg2.connect(_named(owner_url(), name))
     link.autocommit = True
     with link.cursor() as cursor:
         yield cursor
@@ -112,7 +115,7 @@ def superuser() -> Iterator[Any]:
     if not url:
         pytest.skip("this run has no database superuser")
     name = connection.settings_dict["NAME"]
-    link = psycopg2.connect(re.sub(r"/[^/?]*(\?|$)", rf"/{name}\1", url, count=1))
+    link = psycopg2.connect(_named(url, name))
     link.autocommit = True
     with link.cursor() as cursor:
         yield cursor

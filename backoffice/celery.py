@@ -1,4 +1,4 @@
-"""The Celery app: finds every room's tasks.py and runs the list in schedule.py."""
+"""The Celery app: the rooms' tasks (imported when Django starts, backoffice/apps.py) and the schedule."""
 
 from __future__ import annotations
 
@@ -10,14 +10,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings.prod")
 
 from django.conf import settings
 
+from backoffice.schedule import SCHEDULE
+
 app = Celery("backoffice")
 app.conf.update(settings.CELERY)
-app.autodiscover_tasks(lambda: [name for name in settings.INSTALLED_APPS if "contrib" not in name])
+app.conf.beat_schedule = SCHEDULE
 app.set_default()
-
-
-@app.on_after_finalize.connect
-def _schedule(sender: Celery, **_: object) -> None:
-    from backoffice.schedule import SCHEDULE
-
-    sender.conf.beat_schedule = SCHEDULE

@@ -1,2 +1,120 @@
+"""Use cases of the ledger that stand behind four eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from backoffice.approvals import registry
+from backoffice.approvals.registry import Action, Change, Check, Level
+from backoffice.kernel import clock
+from backoffice.kernel.money import Money
+from backoffice.organisation.models import LegalEntity
+from backoffice.organisation.selectors import currencies
+from ledger.models import LedgerAccount
+from ledger.selectors.lines import lines_of
+from ledger.services import manual, periods
+from ledger.services.manual import ManualLine
+
+MANUAL_JOURNAL = "ledger.manual_journal"
+REOPEN = "ledger.reopen"
+
+
+@dataclass(frozen=True, slots=True)
+class ManualJournal:
+    """What is asked for: `key` makes it happen once; amounts are signed, debit positive."""
+
+    key: str
+    entity_id: int
+    business_date: date
+    description: str
+    lines: tuple[ManualLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reopen:
+    """Open an entity's books after `through`."""
+
+    entity_id: int
+    through: date
+    reason: str
+
+
 def register() -> None:
-    pass
+    registry.register(
+        Action(
+            name=MANUAL_JOURNAL,
+            title="Manual journal",
+            payload=ManualJournal,
+            use_case=manual.post_manual,
+            entity_id=lambda p: p.entity_id,
+            target=lambda p: f"ledger.manual:{p.key}",
+            summary=lambda p: f"Manual journal of {p.business_date}: {p.description}",
+            ask="ledger.ask_manual_journal",
+            decide="ledger.approve_manual_journal",
+            amount=_size,
+            checks=_checks,
+            effects=_effects,
+        )
+    )
+    registry.register(
+        Action(
+            name=REOPEN,
+            title="Open closed days again",
+            payload=Reopen,
+            use_case=periods.reopen,
+            entity_id=lambda p: p.entity_id,
+            target=lambda p: f"ledger.closing:{p.entity_id}",
+            summary=lambda p: f"Open the books after {p.through}",
+            ask="ledger.ask_reopen",
+            decide="ledger.approve_reopen",
+            changes=lambda p: [
+                Change("Books closed through", str(periods.closed_through(p.entity_id)), str(p.through))
+            ],
+        )
+    )
+
+
+def _size(payload: ManualJournal) -> Money:
+    """The larger side of the journal in the entity's reporting currency."""
+    home = LegalEntity.objects.get(pk=payload.entity_id).reporting_currency_id
+    accounts = LedgerAccount.objects.in_bulk([line.account_id for line in payload.lines])
+    debits = sum(
+        (
+            currencies.convert(line.amount, accounts[line.account_id].currency_id, home, payload.business_date)
+            for line in payload.lines
+            if line.amount > 0
+        ),
+        Decimal(0),
+    )
+    return Money(debits, home)
+
+
+def _checks(payload: ManualJournal) -> list[Check]:
+    accounts = LedgerAccount.objects.in_bulk([line.account_id for line in payload.lines])
+    clients = sorted(a.code for a in accounts.values() if a.holder)
+    closed = periods.closed_through(payload.entity_id)
+    age = (clock.today() - payload.business_date).days
+    return [
+        Check(
+            Level.RED if closed and payload.business_date <= closed else Level.GREEN,
+            "Business day is open",
+            f"closed through {closed}" if closed else "no day is closed",
+        ),
+        Check(
+            Level.AMBER if clients else Level.GREEN,
+            "Touches no client account",
+            ", ".join(clients) if clients else "house accounts only",
+        ),
+        Check(Level.AMBER if age > 5 else Level.GREEN, "Recent business day", f"{age} days ago"),
+    ]
+
+
+def _effects(payload: ManualJournal, result: Mapping[str, int]) -> list[Mapping[str, Any]]:
+    return [
+        {"account": f"{line.code} {line.name}", "amount": line.amount, "currency": line.currency}
+        for line in lines_of(payload.entity_id, result["journal_id"])
+    ]

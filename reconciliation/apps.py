@@ -3,3 +3,8 @@ from django.apps import AppConfig
 
 class ReconciliationConfig(AppConfig):
     name = "reconciliation"
+
+    def ready(self) -> None:
+        from reconciliation import actions
+
+        actions.register()

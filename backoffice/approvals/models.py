@@ -8,7 +8,7 @@ What makes this a control and not a habit is in the database (sql/guards.sql):
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -110,7 +110,7 @@ class Request(models.Model):
             models.UniqueConstraint(fields=["id", "payload_hash"], name="request_content"),
             models.CheckConstraint(condition=models.Q(approvals_needed__gte=1), name="request_needs_approval"),
         ]
-        permissions: ClassVar[list[tuple[str, str]]] = []
+        permissions: ClassVar[list[tuple[str, Any]]] = []
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.summary}"
@@ -132,9 +132,7 @@ class Participation(models.Model):
         ordering: ClassVar[list[str]] = ["id"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["request", "person"], name="one_part_per_person"),
-            models.UniqueConstraint(
-                fields=["request"], condition=models.Q(part="EXECUTOR"), name="executed_once"
-            ),
+            models.UniqueConstraint(fields=["request"], condition=models.Q(part="EXECUTOR"), name="executed_once"),
         ]
 
     def __str__(self) -> str:

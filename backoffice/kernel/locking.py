@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from django.db import connection, models
 
-
 M = TypeVar("M", bound=models.Model)
 
 

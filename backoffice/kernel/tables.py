@@ -43,6 +43,8 @@ def access_of(model: type[models.Model]) -> Access:
         return declared
     if model._meta.auto_created:
         return Access.ALL
+    if hasattr(model, "history_object"):  # simple-history's tables: what was, is not edited
+        return Access.APPEND
     return Access.EDIT if model._meta.app_label in OWN_APPS else Access.ALL
 
 

@@ -49,8 +49,9 @@ class LegalEntity(models.Model):
     class Meta:
         ordering: ClassVar[list[str]] = ["code"]
         verbose_name_plural = "legal entities"
-        permissions: ClassVar[list[tuple[str, str]]] = [
+        permissions: ClassVar[list[tuple[str, Any]]] = [
             ("work_in_legalentity", "Can work with the rows of this legal entity"),
+            ("export_rows", "Can export lists"),
         ]
 
     def __str__(self) -> str:

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "accounts",
     "reconciliation",
     "reporting",
+    "backoffice",
 ]
 
 MIDDLEWARE = [

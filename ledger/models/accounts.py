@@ -7,7 +7,7 @@ balance of a liability, income or equity account with the sign turned.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -57,6 +57,13 @@ class LedgerAccount(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["entity", "code", "currency"], name="ledgeraccount_once"),
             models.CheckConstraint(condition=Q(striped=False) | Q(floor=None), name="floor_is_never_striped"),
+        ]
+        permissions: ClassVar[list[tuple[str, Any]]] = [
+            ("ask_manual_journal", "Can ask for a manual journal"),
+            ("approve_manual_journal", "Can approve a manual journal"),
+            ("close_day", "Can close a business day"),
+            ("ask_reopen", "Can ask to open closed days again"),
+            ("approve_reopen", "Can approve opening closed days again"),
         ]
 
     def __str__(self) -> str:

@@ -230,7 +230,7 @@ def refusal(error: DatabaseError) -> PostingRefused | None:
     return None
 
 
-def _call(statement: str, parameters: Sequence[object]) -> tuple[Any, ...]:
+def _call(statement: str, parameters: Sequence[Any]) -> tuple[Any, ...]:
     with connection.cursor() as cursor:
         try:
             cursor.execute(statement, parameters)

@@ -205,9 +205,7 @@ def _open(actor: Person, request_id: int, seen_hash: str | None, *states: State)
 def _take_part(request: Request, actor: Person, part: Part, reason: str) -> None:
     earlier = request.participations.filter(person_id=actor.user_id).first()
     if earlier is not None:
-        raise SameEyes(
-            f"You {earlier.get_part_display()} this request yourself. Another person has to take this step."
-        )
+        raise SameEyes(f"You {earlier.get_part_display()} this request yourself. Another person has to take this step.")
     Participation.objects.create(
         request=request,
         person_id=actor.user_id,

@@ -76,7 +76,7 @@ def visible(
 
 
 def _held(user: User) -> set[str]:
-    rows = user.user_permissions.model.objects.filter(
-        models.Q(group__user=user) | models.Q(user=user)
-    ).values_list("content_type__app_label", "codename")
+    rows = user.user_permissions.model.objects.filter(models.Q(group__user=user) | models.Q(user=user)).values_list(
+        "content_type__app_label", "codename"
+    )
     return {f"{app}.{codename}" for app, codename in rows}

@@ -31,7 +31,7 @@ def functions() -> list[str]:
 def append_only_tables() -> list[str]:
     """Tables that must carry a trigger refusing UPDATE, DELETE and TRUNCATE."""
     models_: Iterable[type[models.Model]] = apps.get_models(include_auto_created=True)
-    return sorted(m._meta.db_table for m in models_ if access_of(m) in (Access.APPEND, Access.READ))
+    return sorted(m._meta.db_table for m in models_ if getattr(m, "access", None) in (Access.APPEND, Access.READ))
 
 
 def protect() -> int:

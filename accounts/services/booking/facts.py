@@ -1,0 +1,115 @@
+"""The kinds of facts that are booked: how their rows are read and what plan each becomes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection as database
+
+from accounts.services.booking.plan import Plan, plan_bank, plan_deal, plan_fill, plan_psp
+from integrations.models import Connection
+
+Row = dict[str, Any]
+_KEY_MAX = 150  # a journal's key holds 200 characters; a longer source key goes in by its hash
+
+
+@dataclass(frozen=True)
+class Bookable:
+    """A kind of fact: its table, the columns a plan needs, its key at the source, its plan."""
+
+    kind: str
+    table: str
+    columns: tuple[str, ...]
+    key: Callable[[Row], str]
+    plan: Callable[[Row], Plan]
+    currency: Callable[[Row], str]
+    day_column: str
+
+    def journal_key(self, connection_id: int, row: Row, version: int) -> str:
+        """The idempotency key of one fact version's journal."""
+        key = self.key(row)
+        if len(key) > _KEY_MAX:
+            key = hashlib.sha256(key.encode()).hexdigest()
+        return f"{self.kind}:{connection_id}:{key}:v{version}"
+
+    def read(self, connection: Connection, *, after: int, limit: int) -> list[Row]:
+        """The next facts of a connection in the order of their ids."""
+        return self._fetch("id > %s ORDER BY id LIMIT %s", connection, [after, limit])
+
+    def read_ids(self, connection: Connection, ids: Sequence[int]) -> list[Row]:
+        return self._fetch("id = ANY (%s) ORDER BY id", connection, [list(ids)])
+
+    def _fetch(self, where: str, connection: Connection, values: list[Any]) -> list[Row]:
+        names = ("id", "version", self.day_column, *self.columns)
+        with database.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {', '.join(names)} FROM {self.table}"  # noqa: S608 - names from the definitions below
+                f" WHERE entity_id = %s AND connection_id = %s AND {where}",
+                [connection.entity_id, connection.pk, *values],
+            )
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _pick(row: Row, *names: str) -> dict[str, Any]:
+    return {name: row[name] for name in names}
+
+
+DEAL = Bookable(
+    kind="deal",
+    table="integrations_deal",
+    columns=(
+        "ticket", "login", "kind", "symbol", "side", "volume_lots", "gateway", "comment", "profit", "swap",
+        "commission", "fee", "deleted",
+    ),
+    key=lambda row: str(row["ticket"]),
+    plan=lambda row: plan_deal(
+        **_pick(
+            row, "kind", "ticket", "symbol", "side", "volume_lots", "gateway", "comment", "profit", "swap",
+            "commission", "fee", "deleted",
+        )
+    ),
+    currency=lambda row: "",
+    day_column="business_date",
+)  # fmt: skip
+PSP = Bookable(
+    kind="psp",
+    table="integrations_pspline",
+    columns=(
+        "line_key", "kind", "provider_type", "psp_reference", "merchant_reference", "modification_reference",
+        "gross", "fee", "net", "currency",
+    ),
+    key=lambda row: row["line_key"],
+    plan=lambda row: plan_psp(
+        reference=row["merchant_reference"] or row["modification_reference"] or row["psp_reference"],
+        **_pick(row, "kind", "provider_type", "gross", "fee", "net"),
+    ),
+    currency=lambda row: row["currency"],
+    day_column="business_date",
+)  # fmt: skip
+BANK = Bookable(
+    kind="bank",
+    table="integrations_bankline",
+    columns=(
+        "line_key", "account", "amount", "currency", "remittance", "end_to_end_id", "counterparty", "bank_code",
+    ),
+    key=lambda row: row["line_key"],
+    plan=lambda row: plan_bank(
+        is_charge="CHRG" in row["bank_code"], **_pick(row, "amount", "remittance", "end_to_end_id", "counterparty")
+    ),
+    currency=lambda row: row["currency"],
+    day_column="booking_date",
+)  # fmt: skip
+FILL = Bookable(
+    kind="fill",
+    table="integrations_fill",
+    columns=("exec_id", "occurrence", "commission", "commission_currency"),
+    key=lambda row: f"{row['exec_id']}#{row['occurrence']}",
+    plan=lambda row: plan_fill(exec_id=row["exec_id"], commission=row["commission"]),
+    currency=lambda row: row["commission_currency"],
+    day_column="trade_date",
+)
+
+BOOKABLE: tuple[Bookable, ...] = (DEAL, PSP, BANK, FILL)

@@ -1,0 +1,152 @@
+"""What a fact means in the books. Pure: no database, no clock.
+
+All amounts are signed as in the ledger, debit positive. A client's account is a liability, so money that comes
+to the client is a negative line on it; what the broker earns is negative on income.
+
+    deal, trade      client -(p+s+c+f) | trading result +profit | swap +swap | commission +commission | fees +fee
+    deal, balance    client -amount    | client money on its way +amount
+    PSP payment      PSP +net | fees +fee | client money on its way -gross
+    PSP payout       PSP +net (negative) | payouts on their way -net
+    bank line        bank +amount | payouts or client money on its way, or unallocated -amount
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from accounts.models import UnbookedReason
+from integrations.records import DealKind, PspKind
+
+CLIENT_BALANCE = "@balance"
+CLIENT_CREDIT = "@credit"
+MONEY = "@money"  # the account at the PSP or bank itself
+CLIENT_MONEY = "clearing.client_money"
+
+# Our own references of deposits and withdrawals, wherever they travel: comment, merchant reference, remittance.
+REFERENCE = re.compile(r"\b[DW]-[0-9A-Z]{8}\b")
+# What Adyen prints in a payout's remittance (settlement details report, MerchantPayout rows).
+PAYOUT_TOKEN = re.compile(r"\bTX\w{4,}XT\b")
+
+# Where a balance-kind deal's counterpart is; the client's side is the balance account unless it is credit.
+_DEAL_CONTRA: Mapping[DealKind, str] = {
+    DealKind.BALANCE: CLIENT_MONEY,
+    DealKind.CREDIT: "credit.granted",
+    DealKind.CHARGE: "income.fees",
+    DealKind.CORRECTION: "expense.client_corrections",
+    DealKind.BONUS: "expense.bonus",
+    DealKind.COMMISSION: "income.commission",
+    DealKind.AGENT: "expense.partners",
+    DealKind.INTEREST: "expense.client_interest",
+    DealKind.DIVIDEND: "expense.client_interest",
+    DealKind.TAX: "tax.payable",
+    DealKind.SO_COMPENSATION: "expense.negative_balance",
+    DealKind.SO_COMPENSATION_CREDIT: "credit.granted",
+}
+_ON_CREDIT = {DealKind.CREDIT, DealKind.SO_COMPENSATION_CREDIT}
+_PSP_CONTRA: Mapping[PspKind, str] = {
+    PspKind.PAYMENT: CLIENT_MONEY,
+    PspKind.REFUND: CLIENT_MONEY,
+    PspKind.REFUND_REVERSED: CLIENT_MONEY,
+    PspKind.CHARGEBACK: "expense.chargebacks",
+    PspKind.CHARGEBACK_REVERSED: "expense.chargebacks",
+    PspKind.FEE: "expense.psp_fees",
+    PspKind.PAYOUT: "clearing.payouts",
+    PspKind.RESERVE: "clearing.reserves",
+    PspKind.TRANSFER: "clearing.own_money",
+    PspKind.ADJUSTMENT: "expense.psp_fees",
+}
+
+
+class CannotBook(Exception):
+    """The fact is kept but not booked; the reason becomes a break."""
+
+    def __init__(self, reason: UnbookedReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A journal in terms of account names; an empty one means that the fact moves no money."""
+
+    kind: str
+    description: str
+    lines: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+def plan_deal(
+    *,
+    kind: str,
+    ticket: int,
+    symbol: str,
+    side: str,
+    volume_lots: Decimal,
+    gateway: str,
+    comment: str,
+    profit: Decimal,
+    swap: Decimal,
+    commission: Decimal,
+    fee: Decimal,
+    deleted: bool,
+) -> Plan:
+    """A trade server's deal. A deleted one moves nothing: what its earlier version booked is reversed."""
+    deal_kind = DealKind(kind)
+    if deleted:
+        return Plan("DEAL", f"Deal {ticket} deleted at the server")
+    if deal_kind == DealKind.UNKNOWN:
+        raise CannotBook(UnbookedReason.UNKNOWN_TYPE, f"deal {ticket}: a deal action this version does not know")
+    if deal_kind == DealKind.TRADE:
+        result = "income.abook" if gateway else "income.bbook"
+        lines = _nonzero({
+            CLIENT_BALANCE: -(profit + swap + commission + fee),
+            result: profit,
+            "income.swap": swap,
+            "income.commission": commission,
+            "income.fees": fee,
+        })  # fmt: skip
+        return Plan("DEAL", f"Deal {ticket} {side} {volume_lots.normalize():f} {symbol}", lines)
+    amount = profit + swap + commission + fee
+    client = CLIENT_CREDIT if deal_kind in _ON_CREDIT else CLIENT_BALANCE
+    lines = _nonzero({client: -amount, _DEAL_CONTRA[deal_kind]: amount})
+    return Plan("DEAL", f"Deal {ticket} {deal_kind.value.lower()} {comment}".strip(), lines)
+
+
+def plan_psp(*, kind: str, provider_type: str, reference: str, gross: Decimal, fee: Decimal, net: Decimal) -> Plan:
+    """A PSP line: the PSP's balance moves by net, the fee is ours, the rest is what the line is about."""
+    psp_kind = PspKind(kind)
+    if psp_kind == PspKind.UNKNOWN:
+        raise CannotBook(UnbookedReason.UNKNOWN_TYPE, f"PSP type {provider_type!r} is not known")
+    contra = _PSP_CONTRA[psp_kind]
+    lines: dict[str, Decimal] = {MONEY: net}
+    lines["expense.psp_fees"] = fee
+    lines[contra] = lines.get(contra, Decimal(0)) - (net + fee)
+    return Plan("PSP", f"{provider_type} {reference}".strip(), _nonzero(lines))
+
+
+def plan_bank(*, amount: Decimal, remittance: str, end_to_end_id: str, counterparty: str, is_charge: bool) -> Plan:
+    """A bank line: what it says decides on what it waits for its other side."""
+    said = f"{end_to_end_id} {remittance}"
+    if PAYOUT_TOKEN.search(said):
+        contra = "clearing.payouts"
+    elif REFERENCE.search(said):
+        contra = CLIENT_MONEY
+    else:
+        contra = "expense.psp_fees" if is_charge else "clearing.unallocated"
+    text = " ".join(part for part in (counterparty, remittance) if part)
+    return Plan("BANK", f"Bank {text}".strip()[:300], _nonzero({MONEY: amount, contra: -amount}))
+
+
+def plan_fill(*, exec_id: str, commission: Decimal) -> Plan:
+    """A fill at a liquidity provider: only its commission is money in our books."""
+    lines = _nonzero({"expense.lp_commission": commission, "lp.payable": -commission})
+    return Plan("FILL", f"LP commission {exec_id}", lines)
+
+
+def _nonzero(lines: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    kept = {name: amount for name, amount in lines.items() if amount}
+    assert not sum(kept.values(), Decimal(0)), "a plan balances"
+    return kept

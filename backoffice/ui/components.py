@@ -1,0 +1,235 @@
+"""Small pieces of pages, as functions from typed values to safe markup.
+
+Tables, template tags (`{% load ui %}`) and, where they fit, PDF reports use the same functions, so that money
+looks like money everywhere. No piece says anything by colour alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from django.utils.safestring import SafeString
+
+from backoffice.kernel import clock
+from backoffice.kernel.actor import Person, System
+from backoffice.kernel.money import Money
+from backoffice.kernel.plain import plain
+from backoffice.ui import formats
+from backoffice.ui.markup import Child, escape_text, join, safe, tag
+
+
+class Tone(StrEnum):
+    """How something is meant: the colour is the stylesheet's."""
+
+    NEUTRAL = "neutral"
+    INFO = "info"
+    GOOD = "good"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One line of a comparison. None means that a side has no such thing; `third` is an optional third side.
+
+    Values are equal when they compare equal; `same` overrules that where equality needs a rule (a time within
+    the window, a volume in other units).
+    """
+
+    label: str
+    left: Any
+    right: Any
+    third: Any = None
+    same: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Crumb:
+    """A step on the way to the page."""
+
+    label: str
+    url: str
+
+
+def money(amount: Decimal | Money | None, currency: str = "") -> SafeString:
+    """An amount in major units with its currency's code; negative ones carry their sign and a class."""
+    if amount is None:
+        return nothing()
+    if isinstance(amount, Money):
+        return money(amount.amount, amount.currency)
+    text = formats.grouped(amount, formats.exponent_of(currency))
+    code = f' <span class="ccy">{escape_text(currency)}</span>' if currency else ""
+    return safe(f'<span class="money{" neg" if amount < 0 else ""}">{text}{code}</span>')
+
+
+def lots(volume: Decimal | None) -> SafeString:
+    """A volume in lots, with two decimals or as many as it has."""
+    return nothing() if volume is None else safe(f'<span class="figure">{formats.grouped(volume, 2)}</span>')
+
+
+def price(value: Decimal | None, digits: int = 0) -> SafeString:
+    """A price with at least the symbol's digits."""
+    return nothing() if value is None else safe(f'<span class="figure">{formats.plain(value, digits)}</span>')
+
+
+def nothing(says: str = "none") -> SafeString:
+    """A value that is not there, for eyes and for screen readers."""
+    return safe(
+        f'<span class="nil"><span aria-hidden="true">–</span><span class="sr">{escape_text(says)}</span></span>'
+    )
+
+
+def pill(label: str, tone: Tone | str = Tone.NEUTRAL) -> SafeString:
+    """A state in words, with a dot in its tone."""
+    return safe(f'<span class="pill {Tone(tone)}">{escape_text(label)}</span>')
+
+
+def status(state: str, tones: Mapping[str, Tone], labels: Mapping[str, str] | None = None) -> SafeString:
+    """A state code as a pill: tones and labels (`dict(State.choices)`) are the caller's; unknown is neutral."""
+    return pill(str((labels or {}).get(state, state)), tones.get(state, Tone.NEUTRAL))
+
+
+def actor(who: object) -> SafeString:
+    """A person, or a job (named "system: ..." as `System.label` does)."""
+    if who is None or who == "":
+        return nothing("nobody")
+    label = who.label if isinstance(who, (Person, System)) else str(who)
+    kind = "system" if label.startswith("system: ") else "person"
+    return tag(
+        "span", label.removeprefix("system: "), class_=f"actor {kind}", title="a job" if kind == "system" else None
+    )
+
+
+def moment(value: datetime | None, *, zone: bool = True) -> SafeString:
+    """A moment in UTC to the second; the exact one is in the title. `zone=False` where the heading says UTC."""
+    if value is None:
+        return nothing("never")
+    exact = formats.iso(value)
+    suffix = '<span class="zone"> UTC</span>' if zone else ""
+    return safe(f'<time datetime="{exact}" title="{exact}">{formats.moment(value)}{suffix}</time>')
+
+
+def day(value: date | None) -> SafeString:
+    """A business day."""
+    return nothing() if value is None else safe(f'<time datetime="{value:%Y-%m-%d}">{value:%Y-%m-%d}</time>')
+
+
+_STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def age(value: datetime | None, now: datetime | None = None) -> SafeString:
+    """How long ago, or how soon, in the largest whole unit: "3 h ago", "in 5 min"."""
+    if value is None:
+        return nothing("never")
+    seconds = int(((now or clock.now()) - value).total_seconds())
+    size, unit = next((step for step in _STEPS if abs(seconds) >= step[0]), (1, "s"))
+    count = abs(seconds) // size
+    text = "just now" if seconds == 0 else f"{count} {unit} ago" if seconds > 0 else f"in {count} {unit}"
+    return tag("time", text, datetime=formats.iso(value), title=f"{formats.moment(value)} UTC")
+
+
+def business_age(days: int, *, warn: int = 2, bad: int = 5) -> SafeString:
+    """An age in business days (organisation.selectors.calendars), louder from `warn` and `bad` days on."""
+    tone = Tone.BAD if days >= bad else Tone.WARN if days >= warn else Tone.NEUTRAL
+    return tag("span", f"{days} bd", class_=f"age {tone}", title=f"{days} business day{'' if days == 1 else 's'}")
+
+
+def short_hash(value: str | bytes, length: int = 10) -> SafeString:
+    """The first characters of a hash; the whole of it in the title and in the clipboard."""
+    text = value.hex() if isinstance(value, bytes) else value
+    if not text:
+        return nothing()
+    return tag("code", text[:length] + ("…" if len(text) > length else ""), class_="hash", title=text, data_copy=text)
+
+
+def shown(value: Any) -> Child:
+    """Any plain value in its usual dress."""
+    simple: tuple[tuple[type, Any], ...] = (
+        (SafeString, lambda v: v),
+        (bool, lambda v: "yes" if v else "no"),
+        (Money, money),
+        (datetime, moment),
+        (date, day),
+        (int, str),
+        (Decimal, lambda v: safe(f'<span class="figure">{formats.grouped(v)}</span>')),
+        (Person, actor),
+        (System, actor),
+    )
+    if value is None or value == "":
+        return nothing()
+    dress = next((function for kind, function in simple if isinstance(value, kind)), str)
+    result: Child = dress(value)
+    return result
+
+
+def pairs(rows: Sequence[tuple[str, Any]]) -> SafeString:
+    """Labels with their values; values are typed or already markup."""
+    lines = (tag("div", tag("dt", label), tag("dd", shown(value))) for label, value in rows)
+    return tag("dl", join(lines), class_="pairs")
+
+
+def diff(rows: Sequence[Difference], headings: Sequence[str] = ("Books", "Server")) -> SafeString:
+    """Two or three sides next to each other. A differing line has a sign, a word and a colour."""
+    sides = len(headings)
+    assert sides in (2, 3), "a comparison has two or three sides"
+    head = join(tag("th", heading, scope="col") for heading in ("", *headings))
+    sign_head = tag("th", tag("span", "Same or different", class_="sr"), scope="col", class_="sign")
+    body = join(_difference(row, sides) for row in rows)
+    table = tag("table", tag("thead", tag("tr", sign_head, head)), tag("tbody", body), class_="diff")
+    return tag("div", table, class_="table-wrap")
+
+
+def _difference(row: Difference, sides: int) -> SafeString:
+    values = [row.left, row.right, row.third][:sides]
+    same = row.same if row.same is not None else all(value == values[0] for value in values)
+    sign = tag("span", "=" if same else "≠", aria_hidden="true")
+    word = tag("span", "same" if same else "different", class_="sr")
+    cells = join(
+        tag("td", _missing() if value is None else shown(value), class_="" if same or value == values[0] else "other")
+        for value in values
+    )
+    label = tag("th", row.label, scope="row")
+    return tag("tr", tag("td", sign, word, class_="sign"), label, cells, class_="same" if same else "differs")
+
+
+def _missing() -> SafeString:
+    return tag("span", "missing", class_="missing")
+
+
+def progress(done: int, total: int, label: str = "") -> SafeString:
+    """How far a run is. Nothing known about the end yet: `total` 0 shows a bar without a position."""
+    text = f"{done:,} of {total:,}" if total else f"{done:,}"
+    bar = tag("progress", text, value=min(done, total) if total else None, max=total or None, aria_label=label or None)
+    return tag("span", bar, tag("span", text, class_="figure"), class_="progress")
+
+
+def empty(title: str, hint: str = "") -> SafeString:
+    """What stands where rows would be: what it means and what to do."""
+    return tag("div", tag("p", title, class_="title"), tag("p", hint) if hint else None, class_="empty")
+
+
+def breadcrumbs(steps: Sequence[Crumb], here: str = "") -> SafeString:
+    """The way back; `here` names the page itself where no heading follows."""
+    items = [tag("li", tag("a", step.label, href=step.url)) for step in steps]
+    if here:
+        items.append(tag("li", here, aria_current="page"))
+    return tag("nav", tag("ol", join(items)), class_="crumbs", aria_label="Breadcrumbs")
+
+
+def raw(content: Any, label: str = "Raw") -> SafeString:
+    """A message as it came: text or bytes as they are, anything else as indented JSON. Escaped, wrapped, to copy."""
+    if isinstance(content, (bytes, bytearray, memoryview)):
+        text = bytes(content).decode("utf-8", errors="backslashreplace")
+    elif isinstance(content, str):
+        text = content
+    else:
+        text = json.dumps(plain(content), indent=2, ensure_ascii=False)
+    copy = tag("button", "Copy", type="button", class_="small", data_copy_from="pre")
+    head = tag("div", tag("span", label), copy, class_="raw-head")
+    return tag("div", head, tag("pre", text, tabindex="0"), class_="raw", data_copy_box=True)

@@ -1,0 +1,59 @@
+"""Records into stored facts: derive what our own reference data adds, cut into batches, store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+
+from integrations import records
+from integrations.models import Connection
+from integrations.services import clocks
+from integrations.services.columns import BANK, DEAL, FILL, PSP, SNAPSHOT, Table, moment
+from integrations.services.store import BATCH, Row, Stored, store
+
+# (record, raw message, line of it)
+Located = tuple[records.Record, int, int]
+
+
+def store_records(*, connection: Connection, located: Iterable[Located], received_at: datetime) -> Stored:
+    """Store records of any kinds, in order. The caller holds the feed lock."""
+    clock = clocks.clock_of(connection)
+    occurrences: Counter[str] = Counter()
+    stored = Stored()
+    for table, rows in _batches(_rows(located, clock, occurrences)):
+        stored += store(connection=connection, table=table, rows=rows, received_at=received_at)
+    return stored
+
+
+def _rows(located: Iterable[Located], clock: clocks.Clock, occurrences: Counter[str]) -> Iterator[tuple[Table, Row]]:
+    for record, raw_id, line in located:
+        match record:
+            case records.Deal():
+                wall = record.server_time
+                yield DEAL, Row(DEAL.said_of(record), (str(wall.date()), str(clock.to_utc(wall))), raw_id, line)
+            case records.Fill():
+                occurrences[record.exec_id] += 1
+                yield FILL, Row(FILL.said_of((record, occurrences[record.exec_id])), (), raw_id, line)
+            case records.PspLine():
+                yield PSP, Row(PSP.said_of(record), (str(record.booked_at.date()),), raw_id, line)
+            case records.BankLine():
+                yield BANK, Row(BANK.said_of(record), (), raw_id, line)
+            case records.AccountState():
+                taken = clock.to_utc(record.server_time)
+                yield SNAPSHOT, Row(SNAPSHOT.said_of(record), (moment(taken) + "+00",), raw_id, line)
+
+
+def _batches(rows: Iterator[tuple[Table, Row]]) -> Iterator[tuple[Table, Sequence[Row]]]:
+    """Cut at the batch size, at a change of kind, and where a key comes again: versions build on each other."""
+    while chunk := list(islice(rows, BATCH)):
+        start = 0
+        seen: set[tuple[str, ...]] = set()
+        for index, (table, row) in enumerate(chunk):
+            key = (table.kind, *(row.said[table.said.index(c)] for c in table.key))
+            if key in seen or table is not chunk[start][0]:
+                yield chunk[start][0], [r for _, r in chunk[start:index]]
+                start, seen = index, set()
+            seen.add(key)
+        yield chunk[start][0], [r for _, r in chunk[start:]]

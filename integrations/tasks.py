@@ -1,0 +1,25 @@
+"""Celery doors of the outside world."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from backoffice.kernel.actor import System
+from integrations.selectors import feeds as feed_selectors
+from integrations.services import feeds, imports
+
+
+@shared_task(name="integrations.pull_all")
+def pull_all(**_: object) -> None:
+    for connection_id in feed_selectors.servers_to_pull():
+        pull.delay(connection_id=connection_id)
+
+
+@shared_task(name="integrations.pull", soft_time_limit=120, time_limit=150)
+def pull(connection_id: int, **_: object) -> None:
+    feeds.pull(actor=System("feed"), connection_id=connection_id)
+
+
+@shared_task(name="integrations.examine")
+def examine(import_id: int, **_: object) -> None:
+    imports.examine(actor=System("import"), import_id=import_id)
