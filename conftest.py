@@ -69,9 +69,9 @@ def build_template() -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Once per run, before xdist starts its workers."""
-    if not hasattr(session.config, "workerinput") and "DATABASE_OWNER_URL" in os.environ:
-        if not session.config.option.collectonly:
-            build_template()
+    first = not hasattr(session.config, "workerinput") and not session.config.option.collectonly
+    if first and "DATABASE_OWNER_URL" in os.environ:
+        build_template()
 
 
 @pytest.fixture(scope="session")

@@ -3,3 +3,16 @@ from django.apps import AppConfig
 
 class AccountsConfig(AppConfig):
     name = "accounts"
+
+    def ready(self) -> None:
+        from backoffice.ui.navigation import Item, register
+
+        register(
+            Item("Clients", "Clients", "clients", "accounts.view_client", 30, "c"),
+            Item("Clients", "Trading accounts", "trading-accounts", "accounts.view_tradingaccount", 31, "t"),
+            Item("Facts", "Deals", "deals", "integrations.view_deal", 40, "d"),
+            Item("Facts", "LP fills", "fills", "integrations.view_fill", 41, "f"),
+            Item("Facts", "PSP lines", "psp-lines", "integrations.view_pspline", 42, "p"),
+            Item("Facts", "Bank lines", "bank-lines", "integrations.view_bankline", 43, "b"),
+            Item("Facts", "Unbooked", "unbooked", "accounts.view_unbooked", 44, "u"),
+        )

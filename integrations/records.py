@@ -134,7 +134,8 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """One execution at a liquidity provider. Quantity in units of the base asset, never lots."""
+    """One execution at a liquidity provider. Quantity in units of the base asset, never lots; a commission
+    that is a cost is negative."""
 
     exec_id: str
     order_ref: str

@@ -182,7 +182,7 @@ def test_a_currency_the_entity_does_not_work_in_is_kept_and_named():
 
 def test_lp_commission_is_owed_to_the_lp():
     w = world()
-    w.put(w.lp, fill("e1", "X1", commission=Decimal("2.50"), commission_currency="USD"), fill("e2", "X2"))
+    w.put(w.lp, fill("e1", "X1", commission=Decimal("-2.50"), commission_currency="USD"), fill("e2", "X2"))
     done = w.book()
     assert (done.journals, done.no_effect) == (1, 1)
     assert balance("lp.payable") == Decimal("2.50")

@@ -173,7 +173,12 @@ def test_types(text: str, kind: PspKind) -> None:
 
 def test_a_cost_row_is_its_net() -> None:
     line = lines(read(payout("38.10", Type="Fee", text="Transaction Fees November 18 2026")))[0]
-    assert (line.kind, line.gross, line.fee, line.net) == (PspKind.FEE, Decimal("-38.10"), Decimal(0), Decimal("-38.10"))
+    assert (line.kind, line.gross, line.fee, line.net) == (
+        PspKind.FEE,
+        Decimal("-38.10"),
+        Decimal(0),
+        Decimal("-38.10"),
+    )
 
 
 def test_equal_rows_are_kept_and_numbered_and_a_doubled_file_is_held() -> None:
@@ -343,3 +348,8 @@ def test_sample_chargeback_has_its_fee_in_markup_and_is_held() -> None:
 def test_sample_payment_accounting_report_is_refused() -> None:
     with pytest.raises(Unreadable, match="no column"):
         parse_sample(READER, "psp/adyen_payments_accounting_report.csv")
+
+
+def test_a_file_of_a_thousand_batches_is_refused() -> None:
+    with pytest.raises(Unreadable, match="batches"):
+        read(*(row(Batch_Number=str(number)) for number in range(1100)))

@@ -52,7 +52,7 @@ def test_a_deal_arrives_with_every_field(simulator):
     assert (pulled.server_now, pulled.utc_offset_minutes, list(pulled.rejected)) == (WALL_NOW, 120, [])
     (raw,) = pulled.items
     deal = raw.record
-    assert (raw.external_id, deal.ticket, deal.login) == (str(ticket), ticket, LOGIN)
+    assert (raw.external_id, deal.ticket, deal.login) == (f"deal:{ticket}", ticket, LOGIN)
     assert (deal.kind, deal.side, deal.entry, deal.reason) == (DealKind.TRADE, Side.SELL, Entry.OUT, "SL")
     assert deal.server_time == WALL_NOW - timedelta(seconds=60) + timedelta(milliseconds=123)
     assert (deal.symbol, deal.volume_lots, deal.contract_size) == ("XAUUSD.z", Decimal("0.25"), Decimal(100))
@@ -94,7 +94,7 @@ def test_edited_deal_is_another_body_of_the_same_deal(simulator):
         after = server.deals(**last_hours(1))
         assert server.deal(first).body == after.items[0].body != before.items[0].body
     assert after.items[1] == before.items[1]
-    assert after.items[0].external_id == before.items[0].external_id == str(first)
+    assert after.items[0].external_id == before.items[0].external_id == f"deal:{first}"
     assert (after.items[0].record.profit, after.items[0].record.modify_flags) == (Decimal("99.00"), 2)
     assert second == after.items[1].record.ticket
 

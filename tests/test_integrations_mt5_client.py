@@ -212,6 +212,14 @@ def test_codes_that_may_be_asked_again(simulator, retcode):
     assert len(asked(simulator, BATCH)) == 3
 
 
+@pytest.mark.parametrize(("retcode", "sign_ins"), [("12 Too frequent", 1), ("10 No connection", 2)])
+def test_session_is_renewed_where_the_server_has_lost_its_own(simulator, retcode, sign_ins):
+    misbehave(simulator, "retcode", retcode=retcode, count=1, path=BATCH)
+    with connected(simulator) as client:
+        assert client.call(BATCH, WINDOW) == []
+    assert len(asked(simulator, "/api/auth/start")) == sign_ins
+
+
 @pytest.mark.parametrize("retcode", [2, 3, 4, 8, 14, 17, 1002, 1034, 3004, 4005, 10019, 12001, 77777])
 def test_codes_that_asking_again_does_not_help(simulator, retcode):
     misbehave(simulator, "retcode", retcode=f"{retcode} Some words", path=BATCH)
@@ -248,6 +256,18 @@ def test_numbers_with_and_without_quotes_are_the_same_text(simulator):
         plain = client.call(BATCH, WINDOW)
     assert plain == quoted
     assert (plain[0]["Profit"], plain[0]["Price"], plain[0]["Comment"]) == ("0.10", "1.10000", "007")
+
+
+def test_decoding_keeps_every_digit_and_every_byte():
+    body = b'\xef\xbb\xbf{"retcode":"0 Done","answer":[{"P":12345678901234567.10,"Q":1e5,"R":NaN,"S":-0,"C":"a\xff"}]}'
+    (record,) = client_module._decode("/x", body)["answer"]
+    assert record == {"P": "12345678901234567.10", "Q": "1e5", "R": "NaN", "S": "-0", "C": "a\udcff"}
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"a":', b"[" * 100_000, b"<html>", b'"0 Done"'])
+def test_what_is_no_envelope(body):
+    with pytest.raises(BadAnswer):
+        client_module._decode("/x", body)
 
 
 # Changes: sent at most once.

@@ -60,6 +60,11 @@ def test_balance_operation_needs_no_trade_fields():
     assert (deal.symbol, deal.volume_lots, deal.price) == ("", 0, 0)
 
 
+@pytest.mark.parametrize(("action", "side"), [(0, "BUY"), (1, "SELL"), (2, ""), (13, "BUY"), (14, "SELL"), (99, "")])
+def test_sides(action, side):
+    assert read(Action=str(action)).side == Side(side)
+
+
 @pytest.mark.parametrize(("code", "entry"), [(0, "IN"), (1, "OUT"), (2, "INOUT"), (3, "OUT_BY")])
 def test_entries(code, entry):
     assert read(Entry=str(code)).entry == Entry(entry)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from integrations.adapters.mt5_webapi.client import Client
-from integrations.adapters.mt5_webapi.failures import BadAnswer, Forbidden
+from integrations.adapters.mt5_webapi.failures import BadAnswer, Forbidden, TookTooLong
 from integrations.adapters.mt5_webapi.windows import DealReader
 from integrations.ports import ServerError
 from tests.mt5_world import NOW, WALL_NOW, add, asked, connected, last_hours, misbehave, opened, running, trade
@@ -35,6 +35,13 @@ def test_both_ends_of_the_window_belong_to_it(simulator):
         assert tickets(server.deals(since=WALL_NOW - timedelta(seconds=600), until=WALL_NOW)) == inside
 
 
+def test_parts_of_a_second_are_widened_to_the_whole(simulator):
+    inside = add(simulator, trade(NOW - 10), trade(NOW))
+    half = timedelta(milliseconds=500)
+    with opened(simulator) as server:
+        assert tickets(server.deals(since=WALL_NOW - timedelta(seconds=10) + half, until=WALL_NOW - half)) == inside
+
+
 def test_slices_cover_the_window_without_gap_or_overlap(simulator):
     everything = add(simulator, *(trade(NOW - 59 * n) for n in range(300)))
     with opened(simulator) as server:
@@ -44,6 +51,36 @@ def test_slices_cover_the_window_without_gap_or_overlap(simulator):
     assert (spans[0][0], spans[-1][1]) == (NOW - 5 * 3600, NOW)
     assert all(end - start < 3600 for start, end in spans)
     assert all(later[0] == earlier[1] + 1 for earlier, later in pairwise(spans))
+
+
+def test_empty_years_before_the_first_deal_take_few_calls(simulator):
+    day = 86_400
+    everything = add(simulator, trade(NOW - 10 * day), trade(NOW - 9 * day), trade(NOW))
+    with opened(simulator) as server:
+        assert tickets(server.deals(since=WALL_NOW - timedelta(days=26 * 365), until=WALL_NOW)) == everything
+    spans = [(int(params["from"]), int(params["to"])) for params in asked(simulator, BATCH)]
+    assert all(later[0] == earlier[1] + 1 for earlier, later in pairwise(spans))
+    before = [end - start + 1 for start, end in spans if end < NOW - 10 * day]
+    after = [end - start + 1 for start, end in spans if start > NOW - 10 * day]
+    assert len(before) < 26 * 365 / 7 + 10 and max(before) == 7 * day
+    assert len(after) > 200 and max(after) == 3600
+
+
+def test_what_lies_after_the_servers_now_costs_no_calls(simulator):
+    everything = add(simulator, trade(NOW - 300), trade(NOW + 40_000))
+    with opened(simulator) as server:
+        pulled = server.deals(since=WALL_NOW - timedelta(minutes=15), until=WALL_NOW + timedelta(days=1))
+    assert tickets(pulled) == everything
+    assert [(int(p["from"]), int(p["to"])) for p in asked(simulator, BATCH)] == [(NOW - 900, NOW + 86_400)]
+
+
+def test_a_future_that_holds_too_much_is_halved_too(simulator):
+    everything = add(simulator, *(trade(NOW + 200 * n) for n in range(-20, 200)))
+    with connected(simulator) as client:
+        found = list(
+            DealReader(client, "*", slice_seconds=3600, trusted_rows=30).read(NOW - 4000, NOW + 40_000, now=NOW)
+        )
+    assert sorted(int(item["Deal"]) for item in found) == everything
 
 
 def test_groups_are_asked_for_by_mask(simulator):
@@ -58,7 +95,7 @@ def test_large_answers_are_halved_and_small_ones_grow_back(simulator):
     everything = add(simulator, *(trade(NOW - 3600 + n // 2) for n in range(200)), *(trade(NOW + n) for n in range(5)))
     with connected(simulator) as client:
         reader = DealReader(client, "*", slice_seconds=3600, trusted_rows=40)
-        found = list(reader.read(NOW - 3600, NOW + 7200))
+        found = list(reader.read(NOW - 3600, NOW + 7200, now=NOW + 7200))
     assert [int(item["Deal"]) for item in found] == everything
     widths = [int(params["to"]) - int(params["from"]) + 1 for params in asked(simulator, BATCH)]
     assert min(widths) < 20
@@ -68,7 +105,7 @@ def test_large_answers_are_halved_and_small_ones_grow_back(simulator):
 def test_answers_over_the_byte_limit_are_halved(simulator):
     everything = add(simulator, *(trade(NOW - n) for n in range(0, 400, 4)))
     with connected(simulator, max_answer_bytes=20_000) as client:
-        found = list(DealReader(client, "*", slice_seconds=3600).read(NOW - 3600, NOW))
+        found = list(DealReader(client, "*", slice_seconds=3600).read(NOW - 3600, NOW, now=NOW))
     assert sorted(int(item["Deal"]) for item in found) == everything
 
 
@@ -76,10 +113,18 @@ def test_answers_that_take_too_long_are_halved(simulator):
     everything = add(simulator, trade(NOW - 3000), trade(NOW - 10))
     misbehave(simulator, "slow", count=1, seconds=5, path=BATCH)
     with connected(simulator, timeout_seconds=0.2) as client:
-        found = list(DealReader(client, "*", slice_seconds=3600).read(NOW - 3599, NOW))
+        found = list(DealReader(client, "*", slice_seconds=3600).read(NOW - 3599, NOW, now=NOW))
     assert [int(item["Deal"]) for item in found] == everything
     spans = [(int(params["from"]), int(params["to"])) for params in asked(simulator, BATCH)]
     assert spans == [(NOW - 3599, NOW), (NOW - 3599, NOW - 1800), (NOW - 1799, NOW)]
+
+
+def test_a_server_that_is_always_slow_is_given_up(simulator):
+    misbehave(simulator, "slow", seconds=5, path=BATCH)
+    with connected(simulator, timeout_seconds=0.1) as client, pytest.raises(TookTooLong) as caught:
+        list(DealReader(client, "*", slice_seconds=3600).read(NOW - 3599, NOW, now=NOW))
+    assert caught.value.retry
+    assert len(asked(simulator, BATCH)) == 5
 
 
 @pytest.mark.parametrize("retcode", ["14 Partial", "9 Timeout"])
@@ -94,7 +139,7 @@ def test_answers_the_server_could_not_complete_are_halved(simulator, retcode):
 def test_one_second_with_too_much_is_read_by_pages(simulator):
     everything = add(simulator, *(trade(NOW, Login=5001 + n % 2) for n in range(450)))
     with connected(simulator) as client:
-        found = list(DealReader(client, "*", slice_seconds=8, trusted_rows=50).read(NOW - 4, NOW + 3))
+        found = list(DealReader(client, "*", slice_seconds=8, trusted_rows=50).read(NOW - 4, NOW + 3, now=NOW))
     assert sorted(int(item["Deal"]) for item in found) == everything
     assert {params["total"] for params in asked(simulator, "/api/deal/get_page")} == {"100"}
 
@@ -132,10 +177,10 @@ def test_paging_notices_a_list_that_changes(simulator, deletions, readings):
         reader = DealReader(client, "real\\USD", slice_seconds=3600)
         if readings is None:
             with pytest.raises(BadAnswer, match="changed while they were read") as caught:
-                list(reader.read(NOW - 3600, NOW))
+                list(reader.read(NOW - 3600, NOW, now=NOW))
             assert caught.value.retry
         else:
-            found = [int(item["Deal"]) for item in reader.read(NOW - 3600, NOW)]
+            found = [int(item["Deal"]) for item in reader.read(NOW - 3600, NOW, now=NOW)]
             assert sorted(found) == everything[deletions:]
 
 

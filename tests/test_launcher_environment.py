@@ -12,6 +12,7 @@ from backoffice.launcher import environment, pip_wheel
 from backoffice.launcher.console import Refusal
 from backoffice.launcher.environment import Lock, Stamp, lock_named
 from backoffice.launcher.folders import ROOT
+from backoffice.launcher.processes import Supervisor
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def install(lock: Lock) -> None:
     stamp.finish(lock)
 
 
-def test_nothing_is_trusted_without_a_stamp(root):
+def test_nothing_is_trusted_without_a_stamp(root: Path) -> None:
     base = lock_named("base", root)
     assert not Stamp(base.folder).holds(base)
     assert Stamp(base.folder).outdated(base) is None, "an environment made by hand is completed, not deleted"
@@ -38,7 +39,7 @@ def test_nothing_is_trusted_without_a_stamp(root):
     assert Stamp(base.folder).holds(base)
 
 
-def test_a_development_environment_serves_the_demo_and_not_the_other_way_round(root):
+def test_a_development_environment_serves_the_demo_and_not_the_other_way_round(root: Path) -> None:
     base, dev = lock_named("base", root), lock_named("dev", root)
     install(base)
     assert not Stamp(dev.folder).holds(dev)
@@ -47,7 +48,7 @@ def test_a_development_environment_serves_the_demo_and_not_the_other_way_round(r
     assert Stamp(base.folder).holds(base) and Stamp(dev.folder).holds(dev)
 
 
-def test_dev_alone_holds_base_only_with_the_same_pins(root):
+def test_dev_alone_holds_base_only_with_the_same_pins(root: Path) -> None:
     base, dev = lock_named("base", root), lock_named("dev", root)
     install(dev)
     assert Stamp(base.folder).holds(base)
@@ -56,7 +57,7 @@ def test_dev_alone_holds_base_only_with_the_same_pins(root):
 
 
 @pytest.mark.parametrize("changed", ["base", "dev"])
-def test_a_changed_lock_makes_the_environment_anew(root, changed):
+def test_a_changed_lock_makes_the_environment_anew(root: Path, changed: str) -> None:
     base, dev = lock_named("base", root), lock_named("dev", root)
     install(base)
     install(dev)
@@ -64,7 +65,7 @@ def test_a_changed_lock_makes_the_environment_anew(root, changed):
     assert Stamp(dev.folder).outdated(dev) == f"requirements/{changed}.txt has changed"
 
 
-def test_an_interrupted_installation_is_never_trusted(root):
+def test_an_interrupted_installation_is_never_trusted(root: Path) -> None:
     base = lock_named("base", root)
     install(base)
     Stamp(base.folder).begin()
@@ -72,7 +73,7 @@ def test_an_interrupted_installation_is_never_trusted(root):
     assert "interrupted" in (Stamp(base.folder).outdated(base) or "")
 
 
-def test_another_python_or_a_missing_one(root):
+def test_another_python_or_a_missing_one(root: Path) -> None:
     base = lock_named("base", root)
     install(base)
     stamp = Stamp(base.folder)
@@ -83,7 +84,15 @@ def test_another_python_or_a_missing_one(root):
     assert Stamp(base.folder).outdated(base) == "its Python is gone"
 
 
-def test_the_locks_of_the_repository_belong_together():
+def test_a_folder_that_only_looks_like_an_environment_is_left_alone(root: Path) -> None:
+    base = lock_named("base", root)
+    (base.folder / "pyvenv.cfg").unlink()
+    with Supervisor() as supervisor, pytest.raises(Refusal, match="Move it away"):
+        environment._install(supervisor, base, Stamp(base.folder))
+    assert environment.python_of(base.folder).exists()
+
+
+def test_the_locks_of_the_repository_belong_together() -> None:
     base, dev, bench = (lock_named(name) for name in ("base", "dev", "bench"))
     assert len(base.pins()) > 30
     assert base.pins() <= dev.pins() and base.pins() <= bench.pins()
@@ -104,7 +113,7 @@ def index(folder: Path, content: bytes) -> str:
     return folder.as_uri()
 
 
-def test_a_downloaded_pip_is_checked(tmp_path, monkeypatch):
+def test_a_downloaded_pip_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     address = index(tmp_path, b"not pip")
     real = urllib.request.urlopen
     monkeypatch.setattr(
@@ -120,7 +129,7 @@ def test_a_downloaded_pip_is_checked(tmp_path, monkeypatch):
     assert pip_wheel.pinned_pip().read_bytes() == b"not pip"
 
 
-def test_the_index_is_the_one_pip_would_use(tmp_path, monkeypatch):
+def test_the_index_is_the_one_pip_would_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PIP_INDEX_URL", raising=False)
     config = tmp_path / "pip.conf"
     config.write_text("[global]\nindex-url = https://index.example/simple\n")

@@ -44,7 +44,7 @@ def gone(pid: int, seconds: float = 5.0) -> bool:
     return started(pid) is None
 
 
-def test_files_are_private_and_whole(tmp_path):
+def test_files_are_private_and_whole(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     assert folders.read_json(path) is None
     folders.write_json(path, {"a": 1})
@@ -56,14 +56,14 @@ def test_files_are_private_and_whole(tmp_path):
     assert folders.read_json(path) is None
 
 
-def test_a_new_log_keeps_the_one_before(tmp_path):
+def test_a_new_log_keeps_the_one_before(tmp_path: Path) -> None:
     state = State(tmp_path / "demo")
     state.log("web").write_text("first")
     state.log("web").write_text("second")
     assert (state.logs / "web.log.1").read_text() == "first"
 
 
-def test_a_folder_that_may_not_be_written(tmp_path):
+def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")
     tmp_path.chmod(0o500)
@@ -72,13 +72,13 @@ def test_a_folder_that_may_not_be_written(tmp_path):
     tmp_path.chmod(0o700)
 
 
-def test_a_full_disk_is_named_before_it_is_full(tmp_path):
+def test_a_full_disk_is_named_before_it_is_full(tmp_path: Path) -> None:
     folders.require_space(tmp_path / "not/there/yet", 1)
     with pytest.raises(Refusal, match="MB are free"):
         folders.require_space(tmp_path, 10**9)
 
 
-def test_two_at_once_are_refused_and_sigterm_leaves_nothing(tmp_path):
+def test_two_at_once_are_refused_and_sigterm_leaves_nothing(tmp_path: Path) -> None:
     process, sleeper = holder(tmp_path)
     with pytest.raises(Held, match=f"process {process.pid}"), hold(State(tmp_path / "demo")):
         pass
@@ -89,7 +89,7 @@ def test_two_at_once_are_refused_and_sigterm_leaves_nothing(tmp_path):
         pass
 
 
-def test_after_kill_nine_the_lock_is_free_and_children_are_stopped(tmp_path):
+def test_after_kill_nine_the_lock_is_free_and_children_are_stopped(tmp_path: Path) -> None:
     process, sleeper = holder(tmp_path)
     process.kill()
     process.wait(10)
@@ -101,7 +101,7 @@ def test_after_kill_nine_the_lock_is_free_and_children_are_stopped(tmp_path):
     lock.release()
 
 
-def test_a_reused_pid_is_never_hit(tmp_path):
+def test_a_reused_pid_is_never_hit(tmp_path: Path) -> None:
     with Supervisor() as supervisor:
         argv = ["sleep", "60"]
         child = supervisor.start("sleeper", argv, env={"PATH": "/bin:/usr/bin"}, log=tmp_path / "log")
@@ -126,11 +126,11 @@ def demo_in(folder: Path, kept: object, options: demo.Options) -> demo.Demo:
         ({"seed": 3, "date": None, "whole": False}, demo.Options(), True),
     ],
 )
-def test_when_the_demo_starts_over(tmp_path, kept, options, over):
+def test_when_the_demo_starts_over(tmp_path: Path, kept: dict[str, object], options: demo.Options, over: bool) -> None:
     assert demo_in(tmp_path / "demo", kept, options)._starts_over() is over
 
 
-def test_data_of_another_seed_is_not_mixed(tmp_path):
+def test_data_of_another_seed_is_not_mixed(tmp_path: Path) -> None:
     started_with = {"seed": 3, "date": "2026-11-20", "whole": True}
     with pytest.raises(Refusal, match=r"made with seed 3.*--fresh"):
         demo_in(tmp_path / "a", started_with, demo.Options(seed=4))._starts_over()

@@ -39,18 +39,47 @@ with hold(state) as supervisor:
 """
 
 
-@pytest.fixture
-def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
-    """A state folder that other users can reach, as a repository's is; and no server named in the environment."""
-    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_ADMIN_URL", "REDIS_URL"):
-        monkeypatch.delenv(name, raising=False)
+SERVER_VARIABLES = ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_ADMIN_URL", "REDIS_URL")
+
+
+def open_folder() -> Path:
+    """A folder that other users can pass through, as a repository's is and pytest's own is not."""
     folder = Path(tempfile.mkdtemp(prefix="bo-test-"))
     folder.chmod(0o711)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Path]:
+    """The data of a server that was made, prepared and stopped once; copying it is quicker than initdb."""
+    folder = open_folder()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in SERVER_VARIABLES:
+            patch.delenv(name, raising=False)
+        with hold(State(folder / "demo")) as supervisor:
+            Servers(State(folder / "demo"), PYTHON, durable=False).start(supervisor)
+    yield folder / "demo"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def empty(monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
+    """A state folder with nothing in it, and no server named in the environment."""
+    for name in SERVER_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    folder = open_folder()
     try:
         yield State(folder / "demo")
         assert not sockets_of(State(folder / "demo")).exists(), "the socket folder was left behind"
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def state(empty: State, made: Path) -> State:
+    """A state folder as the last `bo` has left it."""
+    subprocess.run(["cp", "-a", made, empty.folder], check=True)
+    return empty
 
 
 def sockets_of(state: State) -> Path:
@@ -97,14 +126,14 @@ def check_roles(found: Addresses) -> None:
     assert scalar(found.app, "SELECT lower('ÄÖ') || pg_encoding_to_char(encoding) FROM pg_database LIMIT 1") == "äöUTF8"
 
 
-def test_servers_keep_their_data_and_are_closed_to_others(state):
-    with hold(state) as supervisor:
-        first = Servers(state, PYTHON).start(supervisor)
+def test_servers_keep_their_data_and_are_closed_to_others(empty: State) -> None:
+    with hold(empty) as supervisor:
+        first = Servers(empty, PYTHON).start(supervisor)
         check_roles(first)
         scalar(first.owner, "CREATE TABLE kept AS SELECT 42 AS value")
-        sockets = sockets_of(state)
+        sockets = sockets_of(empty)
         assert sockets.stat().st_mode & 0o077 == 0
-        assert (state.folder / "postgres/passwords.json").stat().st_mode & 0o077 == 0
+        assert (empty.folder / "postgres/passwords.json").stat().st_mode & 0o077 == 0
         with pytest.raises(psycopg2.OperationalError, match="password"):
             psycopg2.connect(f"postgresql://backoffice_app:wrong@/backoffice?host={sockets}")
         with pytest.raises(psycopg2.OperationalError):
@@ -112,21 +141,21 @@ def test_servers_keep_their_data_and_are_closed_to_others(state):
         pids = [child.process.pid for child in supervisor.children]
         if Path("/proc/self").exists():
             assert all(Path(f"/proc/{pid}").stat().st_uid != 0 for pid in pids), "no server runs as root"
-        attached = Servers(state, PYTHON).attach()
+        attached = Servers(empty, PYTHON).attach()
         assert attached == first
     assert all_gone(pids, 0)
     with pytest.raises(Refusal, match="Try again"):
-        Servers(state, PYTHON).attach()
-    with hold(state) as supervisor:
-        again = Servers(state, PYTHON).start(supervisor)
+        Servers(empty, PYTHON).attach()
+    with hold(empty) as supervisor:
+        again = Servers(empty, PYTHON).start(supervisor)
         assert again == first
         assert scalar(again.owner, "SELECT value FROM kept") == 42
-    with hold(state):
-        Servers(state, PYTHON).wipe()
-        assert not state.folder.exists()
+    with hold(empty):
+        Servers(empty, PYTHON).wipe()
+        assert not empty.folder.exists()
 
 
-def test_valkey_carries_messages_in_celerys_spelling(state):
+def test_valkey_carries_messages_in_celerys_spelling(state: State) -> None:
     with hold(state) as supervisor:
         url = Servers(state, PYTHON).start(supervisor).redis
         assert url.startswith("redis+socket://")
@@ -139,7 +168,7 @@ def test_valkey_carries_messages_in_celerys_spelling(state):
             queue.close()
 
 
-def test_postgres_recovers_from_kill_nine(state):
+def test_postgres_recovers_from_kill_nine(state: State) -> None:
     with hold(state) as supervisor:
         found = Servers(state, PYTHON).start(supervisor)
         scalar(found.owner, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
@@ -152,7 +181,7 @@ def test_postgres_recovers_from_kill_nine(state):
         assert scalar(found.owner, "SELECT count(*) FROM kept") == 1000
 
 
-def test_sigterm_leaves_nothing(state):
+def test_sigterm_leaves_nothing(state: State) -> None:
     process, pids = background(state)
     assert len(pids) == 2
     process.send_signal(signal.SIGTERM)
@@ -161,7 +190,7 @@ def test_sigterm_leaves_nothing(state):
     assert not (state.folder / "postgres/data/postmaster.pid").exists(), "PostgreSQL was stopped, not killed"
 
 
-def test_after_kill_nine_of_bo_the_next_start_works(state):
+def test_after_kill_nine_of_bo_the_next_start_works(state: State) -> None:
     process, pids = background(state)
     process.kill()
     process.wait(10)
@@ -173,7 +202,7 @@ def test_after_kill_nine_of_bo_the_next_start_works(state):
     assert all_gone(pids, 0)
 
 
-def test_disposable_data_is_made_anew_after_a_crash(state):
+def test_disposable_data_is_made_anew_after_a_crash(state: State) -> None:
     process, pids = background(state, durable=False)
     os.kill(pids[0], signal.SIGKILL)
     process.wait(20)
@@ -184,7 +213,7 @@ def test_disposable_data_is_made_anew_after_a_crash(state):
     assert (state.folder / "postgres/data/PG_VERSION").stat().st_mtime_ns != made
 
 
-def test_a_pid_file_naming_another_program_does_not_stop_the_start(state):
+def test_a_pid_file_naming_another_program_does_not_stop_the_start(state: State) -> None:
     with hold(state) as supervisor:
         Servers(state, PYTHON).start(supervisor)
     other = subprocess.Popen(["sleep", "60"])
@@ -198,33 +227,33 @@ def test_a_pid_file_naming_another_program_does_not_stop_the_start(state):
     other.wait()
 
 
-def test_data_of_another_version_is_refused_before_anything_starts(state):
-    data = state.folder / "postgres/data"
+def test_data_of_another_version_is_refused_before_anything_starts(empty: State) -> None:
+    data = empty.folder / "postgres/data"
     data.mkdir(parents=True)
     (data / "PG_VERSION").write_text("9\n")
-    with pytest.raises(Refusal, match="made by PostgreSQL 9"), hold(state) as supervisor:
-        Servers(state, PYTHON).start(supervisor)
+    with pytest.raises(Refusal, match="made by PostgreSQL 9"), hold(empty) as supervisor:
+        Servers(empty, PYTHON).start(supervisor)
     assert [path.name for path in data.iterdir()] == ["PG_VERSION"]
 
 
-def test_a_foreign_socket_folder_is_refused(state):
-    state.folder.mkdir()
-    place = sockets_of(state)
-    place.symlink_to(state.folder)
-    with pytest.raises(Refusal, match="not a private folder"), hold(state) as supervisor:
-        Servers(state, PYTHON).start(supervisor)
+def test_a_foreign_socket_folder_is_refused(empty: State) -> None:
+    empty.folder.mkdir()
+    place = sockets_of(empty)
+    place.symlink_to(empty.folder)
+    with pytest.raises(Refusal, match="not a private folder"), hold(empty) as supervisor:
+        Servers(empty, PYTHON).start(supervisor)
     place.unlink()
 
 
-def test_an_interrupted_initdb_is_not_taken_for_data(state):
-    (state.folder / "postgres/data.new").mkdir(parents=True)
-    (state.folder / "postgres/data.new/PG_VERSION").write_text("18\n")
-    with hold(state) as supervisor:
-        found = Servers(state, PYTHON).start(supervisor)
+def test_an_interrupted_initdb_is_not_taken_for_data(empty: State) -> None:
+    (empty.folder / "postgres/data.new").mkdir(parents=True)
+    (empty.folder / "postgres/data.new/PG_VERSION").write_text("18\n")
+    with hold(empty) as supervisor:
+        found = Servers(empty, PYTHON).start(supervisor)
         assert scalar(found.app, "SELECT 1") == 1
 
 
-def test_unreachable_programs_are_copied(state, monkeypatch):
+def test_unreachable_programs_are_copied(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     """As root in a private home: the server's user gets a copy he can run, and the data a place he can reach."""
     if os.geteuid() != 0:
         pytest.skip("only root runs the servers as another user")
@@ -246,7 +275,9 @@ def test_unreachable_programs_are_copied(state, monkeypatch):
     assert placed.parent == state.folder.parent / "system" and who.can_enter(placed)
 
 
-def test_an_administrators_address_alone_is_enough(state, monkeypatch, capsys):
+def test_an_administrators_address_alone_is_enough(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with hold(state) as supervisor:
         admin = Servers(state, PYTHON).start(supervisor).admin
         assert admin is not None
@@ -270,7 +301,7 @@ def test_an_administrators_address_alone_is_enough(state, monkeypatch, capsys):
             External(PYTHON, "backoffice", folder=state.folder).addresses("redis://x")
 
 
-def test_two_addresses_are_used_as_they_are_and_never_emptied(state, monkeypatch):
+def test_two_addresses_are_used_as_they_are_and_never_emptied(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     with hold(state) as supervisor:
         found = Servers(state, PYTHON).start(supervisor)
         monkeypatch.setenv("DATABASE_URL", found.app)

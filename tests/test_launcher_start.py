@@ -28,7 +28,7 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
-def test_only_the_standard_library_is_imported():
+def test_only_the_standard_library_is_imported() -> None:
     for path in [ROOT / "bo", *LAUNCHER.glob("*.py")]:
         if path.name == "sql.py":  # run by the virtual environment's Python
             continue
@@ -45,7 +45,7 @@ def bo(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, ROOT / "bo", *arguments], capture_output=True, text=True, check=False)
 
 
-def test_usage_and_an_unknown_command():
+def test_usage_and_an_unknown_command() -> None:
     assert "python3 bo COMMAND" in bo("--help").stdout
     unknown = bo("demmo")
     assert (unknown.returncode, unknown.stdout) == (2, "")
@@ -53,14 +53,14 @@ def test_usage_and_an_unknown_command():
 
 
 @pytest.mark.parametrize("argument", ["--date=2026-13-01", "--port=70000", "--port=x", "--seed=0", "--nothing"])
-def test_options_that_cannot_be_meant_are_refused(argument, capsys):
+def test_options_that_cannot_be_meant_are_refused(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as error:
         cli.demo_options([argument])
     assert error.value.code == 2
     assert argument.split("=")[0] in capsys.readouterr().err
 
 
-def test_options_of_the_demo():
+def test_options_of_the_demo() -> None:
     options = cli.demo_options(["--check", "--seed", "7", "--date", "2026-11-20"])
     assert options == demo.Options(check=True, seed=7, date="2026-11-20")
     assert options.arguments() == ["--seed", "7", "--date", "2026-11-20"]
@@ -82,12 +82,12 @@ def test_options_of_the_demo():
         (["--pdb"], False),
     ],
 )
-def test_workers_unless_tests_are_chosen(arguments, workers, monkeypatch):
+def test_workers_unless_tests_are_chosen(arguments: list[str], workers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert commands.worker_option(arguments) == (["-n", "2"] if workers else [])
 
 
-def test_an_address_for_another_role_keeps_server_and_options():
+def test_an_address_for_another_role_keeps_server_and_options() -> None:
     given = "postgresql://admin:s%2Fecret@db.example:6432/postgres?sslmode=require"
     made = database.with_login(given, "backoffice_app", "a/b?c", "backoffice_check")
     assert made == "postgresql://backoffice_app:a%2Fb%3Fc@db.example:6432/backoffice_check?sslmode=require"
@@ -96,7 +96,7 @@ def test_an_address_for_another_role_keeps_server_and_options():
     assert postgres.database_url("r", "p", Path("/tmp/bo-1"), "d") == "postgresql://r:p@/d?host=/tmp/bo-1"
 
 
-def test_messages_never_show_a_password():
+def test_messages_never_show_a_password() -> None:
     assert database.without_password("postgresql://a:geheim@h/d") == "postgresql://a:***@h/d"
 
 
@@ -106,7 +106,7 @@ def addresses() -> database.Addresses:
     )
 
 
-def test_web_and_worker_get_the_application_role_only(tmp_path, monkeypatch):
+def test_web_and_worker_get_the_application_role_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_OWNER_URL", "postgresql://own:o@/d")
     monkeypatch.setenv("DATABASE_ADMIN_URL", "postgresql://postgres:s@/d")
     monkeypatch.setenv("BACKOFFICE_SECRET_KEY", "")
@@ -120,7 +120,7 @@ def test_web_and_worker_get_the_application_role_only(tmp_path, monkeypatch):
     assert called.environment(roles=True)["DATABASE_OWNER_URL"] == "postgresql://own:o@/d"
 
 
-def test_the_field_key_is_a_fernet_key(tmp_path, monkeypatch):
+def test_the_field_key_is_a_fernet_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cryptography.fernet import Fernet
 
     monkeypatch.delenv("BACKOFFICE_FIELD_KEYS", raising=False)
@@ -129,7 +129,7 @@ def test_the_field_key_is_a_fernet_key(tmp_path, monkeypatch):
     assert key.decrypt(key.encrypt(b"x")) == b"x"
 
 
-def test_the_next_free_port_is_taken():
+def test_the_next_free_port_is_taken() -> None:
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
@@ -142,7 +142,7 @@ def test_the_next_free_port_is_taken():
         demo.free_port(65_536)
 
 
-def test_unsupported_machines_are_refused_with_a_way_out():
+def test_unsupported_machines_are_refused_with_a_way_out() -> None:
     console.require_platform("linux", "x86_64", "glibc")
     console.require_platform("darwin", "arm64")
     for system, machine, libc, word in (
@@ -155,13 +155,13 @@ def test_unsupported_machines_are_refused_with_a_way_out():
             console.require_platform(system, machine, libc)
 
 
-def test_errors_of_the_disk_are_sentences():
+def test_errors_of_the_disk_are_sentences() -> None:
     assert "No space left" in console.explain(OSError(errno.ENOSPC, "No space left on device", "/x/y"))
     assert "/x/y may not be written" in console.explain(PermissionError(errno.EACCES, "Permission denied", "/x/y"))
     assert "/x/y: Is a directory" in console.explain(IsADirectoryError(errno.EISDIR, "Is a directory", "/x/y"))
 
 
-def test_data_of_another_major_version_is_named(tmp_path):
+def test_data_of_another_major_version_is_named(tmp_path: Path) -> None:
     (tmp_path / "PG_VERSION").write_text("15\n")
     found = [binaries.Binaries("the wheel", tmp_path, "18.6"), binaries.Binaries("the system", tmp_path, "15.18")]
     assert binaries.choose(found, tmp_path).version == "15.18"

@@ -17,7 +17,7 @@ from integrations import records
 from integrations.models import Connection, FeedState, Instrument, SymbolMapping
 from integrations.records import AccountState, BankLine, Deal, DealKind, Entry, Fill, PspKind, PspLine, Side
 from integrations.services import listings
-from integrations.services.columns import SNAPSHOT, moment
+from integrations.models.columns import SNAPSHOT, moment
 from integrations.services.facts import store_records
 from integrations.services.raws import keep_records
 from integrations.services.store import Row, Stored, lock_feed, store

@@ -31,12 +31,16 @@ RIGHTS = """SELECT current_setting('server_version_num')::int / 10000, rolsuper,
 
 @dataclass(frozen=True)
 class Addresses:
-    """Who reaches the database and the broker how. `admin` is known where the server is ours or an administrator's."""
+    """Who reaches the database and the broker how.
+
+    `admin` is known where the server is ours or an administrator's; `programs` (psql, pgbench) where it is ours.
+    """
 
     app: str
     owner: str
     admin: str | None
     redis: str
+    programs: Path | None = None
 
     @property
     def app_role(self) -> str:

@@ -19,6 +19,8 @@ from backoffice.launcher.servers import Servers
 DEFAULT_SEED = 1
 DEFAULT_PORT = 8000
 PORTS_TRIED = 50
+# EX_UNAVAILABLE of sysexits.h: no check took place.
+NOTHING_TO_CHECK = 69
 READY_SECONDS = 90
 
 
@@ -100,7 +102,9 @@ class Demo:
             return
         if not django.has_command(self.supervisor, "demo"):
             if self.options.check:
-                raise Refusal("There is no `manage demo` in this version, so there is nothing to check.", 2)
+                raise Refusal(
+                    "There is no `manage demo` in this version, so there is nothing to check.", NOTHING_TO_CHECK
+                )
             say("there is no `manage demo` in this version: the back office starts empty")
             return
         kept = {"seed": self.options.seed or DEFAULT_SEED, "date": self.options.date, "whole": False}
@@ -120,9 +124,9 @@ class Demo:
         if port != self.options.port:
             say(f"port {self.options.port} is taken; using {port}")
         web = self._start_web(django, port)
-        worker = self._start_worker(django)
         self.supervisor.wait_for(web, lambda: healthy(port), seconds=READY_SECONDS)
         say("the pages answer")
+        worker = self._start_worker(django)
         self.supervisor.wait_for(worker, lambda: b" ready." in _content(worker.log), seconds=READY_SECONDS)
         say("the worker answers")
         return f"http://127.0.0.1:{port}/"
@@ -145,7 +149,7 @@ class Demo:
 
     def _start_web(self, django: Django, port: int) -> Child:
         argv: list[str | Path] = [
-            *(django.python, "-m", "gunicorn", "backoffice.wsgi:application", "--no-control-socket"),
+            *(django.python, "-m", "gunicorn", "backoffice.wsgi:application", "--preload", "--no-control-socket"),
             *("--worker-class", "gthread", "--workers", "2", "--threads", "8"),
             *("--bind", f"127.0.0.1:{port}", "--graceful-timeout", "10", "--access-logfile", "-"),
         ]

@@ -60,6 +60,8 @@ class Django:
             "PYTHONUNBUFFERED": "1",
             "REDIS_URL": self.addresses.redis,
         }
+        if self.addresses.programs:
+            env["PATH"] = f"{env.get('PATH', os.defpath)}{os.pathsep}{self.addresses.programs}"
         if roles:
             env["DATABASE_OWNER_URL"] = self.addresses.owner
             if self.addresses.admin:

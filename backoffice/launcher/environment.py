@@ -3,7 +3,7 @@
 `.venv` holds base.txt (demo, manage) or dev.txt (test, check) on top of it; `.venv-bench` holds bench.txt. A stamp,
 written last, says which locks are installed for which Python; a marker, removed last, says that an installation was
 begun. So an interrupted one is thrown away, a finished one is trusted without asking the network, and an environment
-somebody made by hand is completed, never deleted.
+somebody made by hand is completed in its place.
 """
 
 from __future__ import annotations
@@ -142,8 +142,11 @@ def _install(supervisor: Supervisor, lock: Lock, stamp: Stamp) -> None:
     if not lock.folder.exists():
         say(f"making {lock.folder.name} for Python {platform.python_version()}")
         _make_environment(lock.folder)
-    if not stamp.is_environment():
-        raise Refusal(f"{lock.folder} is no virtual environment. It was not made by bo: move it away and start again.")
+    if not stamp.is_environment() or not site_packages(lock.folder).is_dir():
+        raise Refusal(
+            f"{lock.folder} is no virtual environment of this Python ({platform.python_version()}) and was not made by "
+            "bo. Move it away and start again."
+        )
     stamp.begin()
     log = make_folder(VAR / "log") / "install.log"
     log.unlink(missing_ok=True)
@@ -188,7 +191,9 @@ def installers(lock: Lock) -> Iterator[tuple[str, Callable[[], list[str]], dict[
     if "PIP_INDEX_URL" in env:
         env.setdefault("UV_DEFAULT_INDEX", env["PIP_INDEX_URL"])
     target = str(python_of(lock.folder))
-    wanted = ["--require-hashes", "--only-binary=:all:", "--no-deps", "-r", str(lock.path)]
+    wanted = ["--require-hashes", "--no-deps", "-r", str(lock.path)]
+    if lock.name != "bench":  # one of the references is published as source only; the product never is
+        wanted.append("--only-binary=:all:")
     uv = shutil.which("uv")
     if uv and _answer([uv, "--version"]):
         yield "uv", lambda: [uv, "pip", "install", "--quiet", "--python", target, *wanted], env

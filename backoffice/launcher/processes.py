@@ -203,20 +203,21 @@ class Supervisor:
         stop_signal: signal.Signals = signal.SIGTERM,
         identity: Identity | None = None,
         cwd: Path = ROOT,
-        foreground: bool = False,
+        own_session: bool = True,
+        stdin: Any = subprocess.DEVNULL,
     ) -> Child:
         process = subprocess.Popen(  # noqa: S603 - our own programs, never a shell
             [str(part) for part in argv],
             env=dict(env),
             cwd=cwd,
-            stdin=None if foreground else subprocess.DEVNULL,
+            stdin=stdin,
             stdout=output,
             stderr=errors,
-            start_new_session=not foreground,
+            start_new_session=own_session,
             preexec_fn=_die_with_parent(stop_signal),  # noqa: PLW1509 - bo has one thread
             **(identity.popen_options() if identity else {}),
         )
-        return Child(name, process, None, stop_signal, own_session=not foreground)
+        return Child(name, process, None, stop_signal, own_session=own_session)
 
     def run(
         self,
@@ -232,13 +233,20 @@ class Supervisor:
         """Run a program to its end and return its exit status; Ctrl-C and SIGTERM are passed on to it.
 
         With a log, both of its outputs go there. Otherwise standard output goes to `output` (ours by default).
-        `terminal` lets it talk to the terminal: then Ctrl-C is its own business.
+        `terminal` gives it our standard input; if that is a terminal, Ctrl-C is the program's own business.
         """
         self.check()
         foreground = terminal and sys.stdin is not None and sys.stdin.isatty()
         with self._output(log, output) as (out, errors):
             child = self._popen(
-                name, argv, env=env, output=out, errors=errors, stop_signal=stop_signal, foreground=foreground
+                name,
+                argv,
+                env=env,
+                output=out,
+                errors=errors,
+                stop_signal=stop_signal,
+                own_session=not foreground,
+                stdin=None if terminal else subprocess.DEVNULL,
             )
         child.log, child.grace = log, 20.0
         self.children.append(child)

@@ -121,6 +121,7 @@ class Servers:
             owner=postgres.url(OWNER, self.database),
             admin=postgres.url(SUPERUSER, self.database),
             redis=redis,
+            programs=postgres.binaries.folder,
         )
 
 

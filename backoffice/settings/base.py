@@ -136,7 +136,7 @@ WHITENOISE_USE_FINDERS = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 # The largest file an import takes (bytes); a bank's 130 MB statement must pass.
-IMPORT_SIZE_LIMIT = 256 * 1024 * 1024
+IMPORT_SIZE_LIMIT = 200 * 1024 * 1024
 
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = str(STATE_DIR / "mail")

@@ -17,7 +17,7 @@ from backoffice.ui import formats
 from backoffice.ui.markup import join, tag
 
 Number = Decimal | int
-_COLOURS = ("#3355c4", "#c98a1b", "#2e8b6f", "#b4436c", "#6b7a90", "#7a5cc0")
+_COLOURS = ("#3355c4", "#b87b12", "#2e8b6f", "#b4436c", "#6b7a90", "#7a5cc0")
 _INK = "#5b6472"
 _RULE = "#d9dde3"
 _FONT = "system-ui, sans-serif"

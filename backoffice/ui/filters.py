@@ -348,8 +348,9 @@ class Filters(_FilterSet):  # type: ignore[misc]
     def chips(self) -> list[Chip]:
         """One for everything the active filters say."""
         found = []
+        wrong = self.problems()
         for name, filter_ in self.filters.items():
-            value = self.form.cleaned_data.get(name)
+            value = None if name in wrong else self.form.cleaned_data.get(name)
             if value in (None, "", [], False):
                 continue
             for said in filter_.said(name, value, self.data):

@@ -12,6 +12,7 @@ A page starts after (or ends before) a row's sort key, given in the address as a
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from backoffice.ui import formats
 
 M = TypeVar("M", bound=Model)
 EXACT_UP_TO = 10_000
+# In the planner's units, of which a quick machine does some 200 in a millisecond.
+_QUICK = 2_000.0
 _NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,20})?")
 
 
@@ -132,14 +135,28 @@ def ordered(queryset: QuerySet[M], order: Order) -> QuerySet[M]:
 
 
 def total(queryset: QuerySet[Any]) -> Total:
-    """Count up to `EXACT_UP_TO`; beyond, ask the planner, whose answer costs no reading of rows."""
-    counted = queryset.order_by()[: EXACT_UP_TO + 1].count()
-    if counted <= EXACT_UP_TO:
-        return Total(counted)
-    plan = queryset.order_by().select_related(None).explain(format="json")
-    estimate = re.search(r'"Plan Rows": (\d+)', plan)
-    assert estimate is not None, "PostgreSQL's plan has a row estimate"
-    return Total(max(int(estimate[1]), EXACT_UP_TO), exact=False)
+    """Count up to `EXACT_UP_TO`; beyond, take the planner's estimate, whose answer costs no reading of rows.
+
+    Counting to 10,001 is quick where the rows lie close to each other and reads the whole table where they do
+    not. So the planner is asked first: if counting is dear and it expects far more rows, its word is taken.
+    """
+    bounded = queryset.order_by()[: EXACT_UP_TO + 1]
+    estimate, cost = _plan(bounded)
+    if cost <= _QUICK or estimate <= EXACT_UP_TO:
+        counted = bounded.count()
+        if counted <= EXACT_UP_TO:
+            return Total(counted)
+    return Total(max(estimate, EXACT_UP_TO), exact=False)
+
+
+def _plan(bounded: QuerySet[Any]) -> tuple[int, float]:
+    """How many rows the planner expects without the bound, and what it thinks the bounded query costs."""
+    answer = bounded.select_related(None).explain(format="json")
+    if not answer:
+        return 0, 0.0  # Django already knows that nothing fits and asks nobody.
+    plan = json.loads(answer)[0]["Plan"]
+    inner = plan["Plans"][0] if plan["Node Type"] == "Limit" else plan
+    return int(inner["Plan Rows"]), float(plan["Total Cost"])
 
 
 def token(row: Model, order: Order) -> str:
@@ -155,7 +172,8 @@ def check(queryset: QuerySet[Any], fields: Sequence[str]) -> None:
     meta = queryset.model._meta
     keys = [set(key.fields) for key in meta.total_unique_constraints if key.fields]
     keys.append({part.name for part in meta.pk_fields})
-    names = {_path(queryset, lookup)[0].name for lookup in fields if "__" not in lookup and lookup != "pk"}
+    own = [lookup for lookup in fields if "__" not in lookup and lookup not in queryset.query.annotations]
+    names = {_path(queryset, lookup)[0].name for lookup in own}
     assert last.unique or any(key <= names for key in keys), f"the sort {fields} is not unique"
 
 

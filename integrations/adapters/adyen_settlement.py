@@ -29,11 +29,12 @@ from typing import IO, NamedTuple
 
 from integrations.adapters import reading, zones
 from integrations.adapters.packed import Packed
-from integrations.adapters.reading import BadField, Findings, Occurrences, shown
+from integrations.adapters.reading import WARNINGS_MAX, BadField, Findings, Occurrences, shown
 from integrations.adapters.rows import Row, Table
 from integrations.ports import FileReader, Setting
-from integrations.records import ControlTotal, Parsed, PspKind, PspLine
+from integrations.records import ControlTotal, Parsed, PspKind, PspLine, Unreadable
 
+TOTALS_MAX = 1_000
 _ZERO = Decimal(0)
 _FEES = ("Commission (NC)", "Markup (NC)", "Scheme Fees (NC)", "Interchange (NC)")
 _REQUIRED = (
@@ -126,7 +127,7 @@ class _Reading:
         self._fees: dict[str, Decimal] = {}
         self._kinds: Counter[str] = Counter()
         self._payouts: Counter[tuple[str, str, str]] = Counter()
-        self._doubts: dict[tuple[str, zones.Doubt], list[int]] = {}
+        self._doubts: dict[tuple[str, zones.Doubt], tuple[int, int]] = {}
         self._split_differs = 0
         self._repeats = 0
 
@@ -185,6 +186,8 @@ class _Reading:
         self._kinds[kind.value] += 1
         self._nets[batch, currency] = self._nets.get((batch, currency), _ZERO) + split.net
         self._fees[currency] = self._fees.get(currency, _ZERO) + split.fee
+        if len(self._nets) + len(self._payouts) > TOTALS_MAX:
+            raise Unreadable(f"{self._table.filename}: more than {TOTALS_MAX:,} batches; a report has one.")
 
     def _split(self, row: Row, currency: str) -> _Split:
         net = _signed(row, "Net Debit (NC)", "Net Credit (NC)")
@@ -242,9 +245,10 @@ class _Reading:
         if not row.text(field):
             field, zone = "Creation Date", row.text("TimeZone")
         moment = zones.to_utc(reading.wall_time(row.needed(field), field=field), zone)
-        if moment.doubt is not zones.Doubt.NONE:
-            line, count = self._doubts.get((zone, moment.doubt), (row.line, 0))
-            self._doubts[zone, moment.doubt] = [line, count + 1]
+        doubt = (zone, moment.doubt)
+        if moment.doubt is not zones.Doubt.NONE and (doubt in self._doubts or len(self._doubts) < WARNINGS_MAX):
+            line, count = self._doubts.get(doubt, (row.line, 0))
+            self._doubts[doubt] = (line, count + 1)
         return moment.utc, zone
 
     def _payout_reference(self, text: str) -> str:

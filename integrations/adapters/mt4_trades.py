@@ -1,7 +1,7 @@
 """MetaTrader 4: rows of the report server's table `mt4_trades`, from a CSV extract or straight from SQL.
 
 The table has one row per ticket and rewrites it as the ticket lives; the server itself keeps no deals. What
-a row becomes (CMD and "closed" as in platforms study, section 3: closed means CLOSE_TIME after 1970-01-01):
+a row becomes (CMD and CLOSE_TIME as in MT4's TradeRecord; closed means CLOSE_TIME after 1970-01-01):
 
 - CMD 6 and 7, balance and credit: one deal, the whole amount in `profit`.
 - CMD 0 and 1, closed: one deal OUT at CLOSE_TIME and CLOSE_PRICE with PROFIT, SWAPS, COMMISSION, and TAXES as
@@ -148,12 +148,13 @@ def rows_to_parsed(rows: Iterable[Mapping[str, object]], settings: Mapping[str, 
     def numbered() -> Iterable[Row]:
         nonlocal count
         for count, row in enumerate(rows, start=1):
-            cells = {name_of(name): _text(value) for name, value in row.items()}
-            missing = [name for name in _REQUIRED if name_of(name) not in cells]
+            given = {name_of(name): _text(value) for name, value in row.items()}
+            missing = [name for name in _REQUIRED if name_of(name) not in given]
             if missing:
                 raise Unreadable(f"Row {count}: no column {missing[0]}. Is this the table mt4_trades?")
-            places = {name: place for place, name in enumerate(cells)}
-            yield Row(count, ",".join(cells.values()), list(cells.values()), places)
+            names = [name for name in (*_REQUIRED, *_OPTIONAL) if name_of(name) in given]
+            cells = [given[name_of(name)] for name in names]
+            yield Row(count, ",".join(cells), cells, {name: place for place, name in enumerate(names)})
 
     tickets.read(numbered())
     return tickets.parsed({"rows": str(count)})
@@ -183,8 +184,10 @@ class _Tickets:
         self._offsets = Offsets.read(given or OFFSET_USUAL)
         self._records: Packed[Deal] = Packed()
         self._lines = array("L")
-        # Where a ticket's record is, and the MODIFY_TIME it had.
-        self._places: dict[int, tuple[int, str]] = {}
+        # Where a ticket's record is; of each record a hash and the MODIFY_TIME of its row (seconds).
+        self._places: dict[int, int] = {}
+        self._hashes = array("q")
+        self._modified = array("q")
         self._floating: dict[int, Decimal] = {}
         self._replaced: set[int] = set()
         self._commands: Counter[int] = Counter()
@@ -208,32 +211,31 @@ class _Tickets:
             self.findings.warn(
                 f"line {row.line}: CMD {command} of ticket {deal.ticket} is not known; kept, not booked."
             )
-        modified = row.text("MODIFY_TIME")
-        if modified:
-            reading.wall_time(modified, field="MODIFY_TIME")
+        modified = _seconds(row, "MODIFY_TIME")
         self._commands[command] += 1
         if not self._newest(deal, modified, row.line):
             return
-        self._places[deal.ticket] = (len(self._records), modified)
+        self._places[deal.ticket] = len(self._records)
         self._floating.pop(deal.ticket, None)
         if floating is not None:
             self._floating[deal.ticket] = floating
         self._records.append(deal)
         self._lines.append(row.line)
+        self._hashes.append(hash(deal))
+        self._modified.append(modified)
 
-    def _newest(self, deal: Deal, modified: str, line: int) -> bool:
+    def _newest(self, deal: Deal, modified: int, line: int) -> bool:
         """Whether this row counts; an older row of the same ticket is dropped."""
-        known = self._places.get(deal.ticket)
-        if known is None:
+        place = self._places.get(deal.ticket)
+        if place is None:
             return True
-        place, before = known
         self._repeated += 1
-        if self._records[place] != deal:
+        if self._hashes[place] != hash(deal):
             self.findings.warn(
                 f"line {line}: ticket {deal.ticket} is on line {self._lines[place]} too, with other values; "
                 "the row with the later MODIFY_TIME counts."
             )
-        if modified < before:
+        if modified < self._modified[place]:
             return False
         self._replaced.add(place)
         return True
@@ -287,7 +289,7 @@ class _Tickets:
             facts=facts | self._facts(records),
         )
 
-    def _facts(self, records: Iterable[Deal]) -> dict[str, str]:
+    def _facts(self, records: Sequence[Deal]) -> dict[str, str]:
         results: dict[int, Decimal] = {}
         credit: dict[int, Decimal] = {}
         trades: Counter[int] = Counter()
@@ -298,7 +300,7 @@ class _Tickets:
                 results[deal.login] = results.get(deal.login, _ZERO) + deal.amount
                 trades[deal.login] += deal.entry is Entry.OUT
         facts = {
-            "deals": str(sum(1 for _ in records)),
+            "deals": str(len(records)),
             "closed_trades": str(sum(trades.values())),
             "closed_result": shown(sum(results.values(), _ZERO)),
             "floating": str(len(self._floating)),
@@ -342,6 +344,13 @@ def _positive(row: Row, name: str) -> int:
     if number <= 0:
         raise BadField(name, f"{number} is not a positive number.")
     return number
+
+
+def _seconds(row: Row, name: str) -> int:
+    """A wall time as seconds, for comparing only; -1 where the row has none."""
+    if not row.text(name):
+        return -1
+    return int((reading.wall_time(row.text(name), field=name) - _NEVER).total_seconds())
 
 
 def _listed(fact: str, values: Mapping[int, str]) -> dict[str, str]:

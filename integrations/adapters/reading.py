@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from array import array
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -119,14 +120,21 @@ class Occurrences:
     and the same at every reading.
     """
 
+    _BUCKETS = 0x1FFF
+
     def __init__(self) -> None:
-        self._once: set[int] = set()
+        # Arrays of eight bytes a mark: a set of two million numbers would take 200 MB.
+        self._once: dict[int, array[int]] = {}
         self._again: dict[int, int] = {}
 
     def of(self, text: str) -> int:
         mark = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
-        if mark not in self._once:
-            self._once.add(mark)
+        bucket = self._once.get(mark & self._BUCKETS)
+        if bucket is None:
+            self._once[mark & self._BUCKETS] = array("Q", (mark,))
+            return 1
+        if mark not in bucket:
+            bucket.append(mark)
             return 1
         self._again[mark] = self._again.get(mark, 1) + 1
         return self._again[mark]

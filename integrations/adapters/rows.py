@@ -33,7 +33,7 @@ def name_of(header: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its first line in the file, its text, and its cells by header name."""
+    """One row: its first line in the file, its text, and its cells by the names the reader asked for."""
 
     line: int
     raw: str
@@ -42,7 +42,7 @@ class Row:
 
     def text(self, name: str) -> str:
         """The cell without surrounding blanks; empty where the file has no such column."""
-        place = self.places.get(name_of(name))
+        place = self.places.get(name)
         return "" if place is None else self.cells[place].strip()
 
     def needed(self, name: str) -> str:
@@ -140,7 +140,7 @@ class Table:
         if missing:
             listed = ", ".join(repr(name) for name in missing)
             raise Unreadable(f"{self.filename}: line {number}: no column {listed}. Is this the right report?")
-        return {name_of(name): names.index(name_of(name)) for name in wanted if name_of(name) in names}
+        return {name: names.index(name_of(name)) for name in wanted if name_of(name) in names}
 
     def _take(self) -> tuple[int, str, list[str] | BadField] | None:
         """The next row that is not blank: first line, text, and cells or why there are none."""

@@ -9,8 +9,8 @@ from itertools import islice
 
 from integrations import records
 from integrations.models import Connection
+from integrations.models.columns import BANK, DEAL, FILL, PSP, SNAPSHOT, Table, moment
 from integrations.services import clocks
-from integrations.services.columns import BANK, DEAL, FILL, PSP, SNAPSHOT, Table, moment
 from integrations.services.store import BATCH, Row, Stored, store
 
 # (record, raw message, line of it)

@@ -20,10 +20,10 @@ from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import DomainError
 from integrations import records
 from integrations.models import Connection, FeedState
+from integrations.models.columns import SNAPSHOT, moment
 from integrations.ports import Pulled, Raw, ServerError, TradeServer
 from integrations.selectors import deals as deal_selectors
 from integrations.services import clocks, raws
-from integrations.services.columns import SNAPSHOT, moment
 from integrations.services.connections import open_server
 from integrations.services.facts import store_records
 from integrations.services.store import BATCH, Row, Stored, lock_feed, store

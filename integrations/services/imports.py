@@ -10,10 +10,12 @@ nothing of it can be booked or matched.
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from itertools import islice
 from pathlib import PurePath
 from typing import IO
 
@@ -175,7 +177,7 @@ def _settle(
     if state == ImportState.REFUSED:
         found.finished_at = clock.now()
     if parsed is not None:
-        found.rows = len(parsed.records) + len(parsed.rejected)
+        found.rows = int(parsed.facts.get("rows", len(parsed.records) + len(parsed.rejected)))
         found.rejected = len(parsed.rejected)
         found.balanced = parsed.balanced
         found.control_totals = [
@@ -222,3 +224,23 @@ def opened(examined: FileImport) -> Iterator[IO[bytes]]:
             spool.write(chunk)
         spool.seek(0)
         yield spool
+
+
+def preview(examined: FileImport, *, limit: int) -> tuple[list[str], list[list[str]]]:
+    """Headings and the first rows of a file as they would be stored, for a person to look at."""
+    try:
+        parsed = _parse(examined)
+    except Unreadable:
+        return [], []
+    names: list[str] = []
+    rows: list[list[str]] = []
+    for record, line in islice(zip(parsed.records, parsed.lines, strict=True), limit):
+        values = {
+            field.name: getattr(record, field.name)
+            for field in dataclasses.fields(record)
+            if field.name not in ("details", "line_key")
+        }
+        names = names or ["line", *values]
+        rows.append([str(line), *(str(getattr(v, "value", v)) for v in values.values())])
+    used = [i for i, _ in enumerate(names) if any(row[i] not in ("", "0", "False") for row in rows)]
+    return [names[i].replace("_", " ") for i in used], [[row[i] for i in used] for row in rows]

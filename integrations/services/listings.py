@@ -16,9 +16,9 @@ from backoffice.kernel import bulk, clock
 from backoffice.kernel.actor import Actor
 from integrations import records
 from integrations.models import Connection, ServerListing
+from integrations.models.columns import DEAL, digest, moment, number
 from integrations.ports import ServerError
 from integrations.services import clocks, raws
-from integrations.services.columns import DEAL, digest, moment, number
 from integrations.services.connections import open_server
 from integrations.services.feeds import FeedFailed
 from integrations.services.store import lock_feed

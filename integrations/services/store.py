@@ -16,7 +16,7 @@ from django.db import connection as database
 from backoffice.kernel import bulk, locking
 from backoffice.kernel.locking import Lock
 from integrations.models import Connection
-from integrations.services.columns import Table, digest
+from integrations.models.columns import Table, digest
 
 _SPECIAL = re.compile(r"[\\\t\n\r\x00]")
 BATCH = 20_000

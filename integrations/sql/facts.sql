@@ -1,4 +1,4 @@
--- Raw messages and facts. The entity begins every key (decision 0002); a fact version exists once.
+-- Raw messages and facts. The entity is part of every key (decision 0002); a fact version exists once.
 -- Ids are handed out under the connection's feed lock, so within a connection they commit in order: a reader
 -- may go on from the last id it has seen (accounts/models: BookingCursor).
 
@@ -13,7 +13,7 @@ CREATE TABLE integrations_rawmessage (
     size          bigint NOT NULL,
     origin        text NOT NULL,
     body          bytea,
-    PRIMARY KEY (entity_id, id),
+    PRIMARY KEY (id, entity_id),
     UNIQUE (entity_id, connection_id, external_id, version)
 );
 
@@ -57,10 +57,10 @@ CREATE TABLE integrations_deal (
     server_time   timestamp NOT NULL,
     business_date date NOT NULL,
     dealt_at      timestamptz NOT NULL,
-    PRIMARY KEY (entity_id, id),
+    PRIMARY KEY (id, entity_id),
     UNIQUE (entity_id, connection_id, ticket, version)
 );
-CREATE INDEX integrations_deal_newest ON integrations_deal (entity_id, dealt_at, id);
+CREATE INDEX integrations_deal_newest ON integrations_deal (dealt_at, id, entity_id);
 CREATE INDEX integrations_deal_by_day ON integrations_deal (connection_id, business_date);
 CREATE INDEX integrations_deal_feed ON integrations_deal (connection_id, id);
 CREATE INDEX integrations_deal_by_login ON integrations_deal (login, dealt_at, id);
@@ -86,10 +86,10 @@ CREATE TABLE integrations_fill (
     account             text NOT NULL,
     traded_at           timestamptz NOT NULL,
     trade_date          date NOT NULL,
-    PRIMARY KEY (entity_id, id),
+    PRIMARY KEY (id, entity_id),
     UNIQUE (entity_id, connection_id, exec_id, occurrence, version)
 );
-CREATE INDEX integrations_fill_newest ON integrations_fill (entity_id, traded_at, id);
+CREATE INDEX integrations_fill_newest ON integrations_fill (traded_at, id, entity_id);
 CREATE INDEX integrations_fill_feed ON integrations_fill (connection_id, id);
 CREATE INDEX integrations_fill_by_day ON integrations_fill (connection_id, trade_date);
 
@@ -121,10 +121,10 @@ CREATE TABLE integrations_pspline (
     booked_at              timestamptz NOT NULL,
     booked_zone            text NOT NULL,
     business_date          date NOT NULL,
-    PRIMARY KEY (entity_id, id),
+    PRIMARY KEY (id, entity_id),
     UNIQUE (entity_id, connection_id, line_key, version)
 );
-CREATE INDEX integrations_pspline_newest ON integrations_pspline (entity_id, booked_at, id);
+CREATE INDEX integrations_pspline_newest ON integrations_pspline (booked_at, id, entity_id);
 CREATE INDEX integrations_pspline_feed ON integrations_pspline (connection_id, id);
 CREATE INDEX integrations_pspline_by_reference ON integrations_pspline (merchant_reference);
 CREATE INDEX integrations_pspline_by_payout ON integrations_pspline (connection_id, payout_key);
@@ -153,10 +153,10 @@ CREATE TABLE integrations_bankline (
     is_reversal          boolean NOT NULL,
     bank_code            text NOT NULL,
     details              text NOT NULL,  -- canonical JSON: hashed as it stands
-    PRIMARY KEY (entity_id, id),
+    PRIMARY KEY (id, entity_id),
     UNIQUE (entity_id, connection_id, line_key, version)
 );
-CREATE INDEX integrations_bankline_newest ON integrations_bankline (entity_id, booking_date, id);
+CREATE INDEX integrations_bankline_newest ON integrations_bankline (booking_date, id, entity_id);
 CREATE INDEX integrations_bankline_feed ON integrations_bankline (connection_id, id);
 
 CREATE TABLE integrations_accountsnapshot (
@@ -178,7 +178,7 @@ CREATE TABLE integrations_accountsnapshot (
     group_name    text NOT NULL,
     leverage      int NOT NULL,
     name          text NOT NULL,
-    PRIMARY KEY (entity_id, id),
+    PRIMARY KEY (id, entity_id),
     UNIQUE (entity_id, connection_id, login, business_date, version)
 );
 

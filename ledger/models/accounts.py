@@ -7,6 +7,7 @@ balance of a liability, income or equity account with the sign turned.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.db import models
@@ -68,6 +69,12 @@ class LedgerAccount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.currency_id}"
+
+    @property
+    def shown_balance(self) -> Decimal | None:
+        """The balance as people read it, where the queryset has annotated `balance` (signed as in the books)."""
+        balance: Decimal | None = getattr(self, "balance", None)
+        return None if balance is None else balance * self.sign
 
     @property
     def sign(self) -> int:

@@ -23,6 +23,11 @@ class NamedLine:
     amount: Decimal
     currency: str
 
+    @property
+    def credit(self) -> Decimal:
+        """The amount as a positive credit."""
+        return -self.amount
+
 
 def lines_of(entity_id: int, *journal_ids: int) -> list[NamedLine]:
     """The lines of journals in the order of journal and line."""

@@ -1,6 +1,8 @@
 -- The posting functions: the only way in for the application's role, and for everybody else.
 --
--- Arrays, not a staging table: a SECURITY DEFINER function must not read what its caller can redefine.
+-- Arrays, not a staging table: a SECURITY DEFINER function must not read what its caller can redefine. For the
+-- same reason pg_temp stands last in every search_path: left out, it would be searched first, and a caller's
+-- domain named "text" with a CHECK of his own would run that check with the owner's rights.
 -- Order of locks: the entity's day, balance rows by account, then keys in ascending order (docs/locks.md).
 
 -- Many journals of one entity, all or none. Returns, in the order of the keys, each journal's id and whether
@@ -12,7 +14,7 @@ CREATE FUNCTION ledger_post(
     p_ord int[], p_line_nos smallint[], p_accounts bigint[], p_amounts numeric[],
     OUT ids bigint[], OUT posted boolean[]
 )
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     mark text := set_config('ledger.posting', 'on', true);
@@ -21,6 +23,12 @@ DECLARE
     fresh bigint[];
     clash text;
 BEGIN
+    IF cardinality(p_keys) <> ANY (ARRAY[cardinality(p_hashes), cardinality(p_dates), cardinality(p_kinds),
+           cardinality(p_descriptions), cardinality(p_references), cardinality(p_counts), cardinality(p_reverses)])
+       OR cardinality(p_ord) <> ANY (
+           ARRAY[cardinality(p_line_nos), cardinality(p_accounts), cardinality(p_amounts)]) THEN
+        RAISE EXCEPTION 'the arrays of a posting differ in length' USING ERRCODE = 'BO014';
+    END IF;
     -- Shared with other postings; closing a day takes it alone and waits for us.
     PERFORM pg_advisory_xact_lock_shared(1, p_entity::int);
     PERFORM FROM (
@@ -64,6 +72,9 @@ BEGIN
     END IF;
 
     IF cardinality(fresh) = cardinality(p_keys) THEN
+        IF written <> cardinality(p_ord) THEN
+            RAISE EXCEPTION '% lines belong to no journal', cardinality(p_ord) - written USING ERRCODE = 'BO014';
+        END IF;
         ids := fresh;
         posted := array_fill(true, ARRAY[cardinality(p_keys)]);
         RETURN;
@@ -90,7 +101,8 @@ CREATE FUNCTION ledger_post_one(
     p_description text, p_reference text, p_reverses bigint, p_accounts bigint[], p_amounts numeric[],
     OUT id bigint, OUT posted boolean
 )
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     mark text := set_config('ledger.posting', 'on', true);

@@ -12,6 +12,7 @@ $$;
 --
 --    A journal is whole when its lines 1..line_count came in this one statement. The primary key then leaves
 --    no number free, so a line can never be added later. NaN and the infinities never sum to zero.
+--    What reverses a journal is its exact opposite, or the journal could never be reversed in truth.
 --    Joins by probe only: the plan is made once per session, often for one journal, and must do for 20,000.
 CREATE FUNCTION ledger_lines_posted() RETURNS trigger LANGUAGE plpgsql
 SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -19,29 +20,52 @@ DECLARE
     seen record;
     updated int;
 BEGIN
-    SELECT bool_and(g.balanced) AS balanced,
-           bool_and(coalesce(g.last <= j.line_count AND g.first_day = g.last_day
-                             AND g.first_day = j.business_date, false)) AS fits,
-           sum(g.lines) AS lines, sum(j.line_count) FILTER (WHERE g.first = 1) AS promised,
-           bool_or(g.first_day <= public.ledger_closed_through(g.entity_id)) AS closed
+    -- An older snapshot would not see a closing that has committed since.
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'posting needs a transaction that is READ COMMITTED' USING ERRCODE = 'BO015';
+    END IF;
+    SELECT bool_and(n.balanced) AS balanced,
+           bool_and(coalesce(n.first = 1 AND n.last = j.line_count AND n.lines = j.line_count
+                             AND n.first_day = j.business_date AND n.last_day = j.business_date, false)) AS whole,
+           bool_or(j.reverses_id IS NOT NULL) AS reverses,
+           min(n.first_day) AS first_day, min(n.entity_id) AS entity_id, max(n.entity_id) AS last_entity_id
       INTO seen
       FROM (
-          SELECT entity_id, journal_id, currency, sum(amount) = 0 AND NOT bool_or(amount = 0) AS balanced,
-                 count(*) AS lines, min(line_no) AS first, max(line_no) AS last,
-                 min(business_date) AS first_day, max(business_date) AS last_day
-            FROM new_lines GROUP BY entity_id, journal_id, currency
-      ) g
+          SELECT g.entity_id, g.journal_id, bool_and(g.balanced) AS balanced, sum(g.lines) AS lines,
+                 min(g.first) AS first, max(g.last) AS last, min(g.first_day) AS first_day, max(g.last_day) AS last_day
+            FROM (
+                SELECT entity_id, journal_id, sum(amount) = 0 AND NOT bool_or(amount = 0) AS balanced,
+                       count(*)::int AS lines, min(line_no) AS first, max(line_no) AS last,
+                       min(business_date) AS first_day, max(business_date) AS last_day
+                  FROM new_lines GROUP BY entity_id, journal_id, currency
+            ) g
+           GROUP BY g.entity_id, g.journal_id
+      ) n
       LEFT JOIN LATERAL (
-          SELECT line_count, business_date FROM public.ledger_journal j
-           WHERE j.entity_id = g.entity_id AND j.id = g.journal_id
+          SELECT line_count, business_date, reverses_id FROM public.ledger_journal j
+           WHERE j.entity_id = n.entity_id AND j.id = n.journal_id
           OFFSET 0
       ) j ON true;
     IF NOT seen.balanced THEN
         RAISE EXCEPTION 'the lines of a journal do not sum to zero in each currency' USING ERRCODE = 'BO011';
-    ELSIF NOT seen.fits OR seen.lines IS DISTINCT FROM seen.promised THEN
+    ELSIF NOT seen.whole OR seen.entity_id <> seen.last_entity_id THEN
         RAISE EXCEPTION 'the lines of a journal are not whole, or it was posted before' USING ERRCODE = 'BO012';
-    ELSIF seen.closed THEN
+    ELSIF seen.first_day <= (SELECT closed_through FROM public.ledger_closing
+                              WHERE entity_id = seen.entity_id ORDER BY id DESC LIMIT 1) THEN
         RAISE EXCEPTION 'the day is closed' USING ERRCODE = 'BO013';
+    ELSIF seen.reverses THEN
+        PERFORM FROM new_lines n
+           JOIN public.ledger_journal r
+             ON r.entity_id = n.entity_id AND r.id = n.journal_id AND r.reverses_id IS NOT NULL
+           LEFT JOIN public.ledger_journal o ON o.entity_id = r.entity_id AND o.id = r.reverses_id
+           LEFT JOIN public.ledger_line l ON l.entity_id = o.entity_id AND l.business_date = o.business_date
+                                         AND l.journal_id = o.id AND l.line_no = n.line_no
+          WHERE o.line_count IS DISTINCT FROM r.line_count OR l.account_id IS DISTINCT FROM n.account_id
+             OR l.amount IS DISTINCT FROM -n.amount
+          LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'a reversal is the exact opposite of the journal it reverses' USING ERRCODE = 'BO012';
+        END IF;
     END IF;
 
     UPDATE public.ledger_balance b
@@ -109,9 +133,20 @@ CREATE TRIGGER ledger_balance_kept BEFORE DELETE OR TRUNCATE ON ledger_balance
 ALTER TABLE ledger_balance ENABLE ALWAYS TRIGGER ledger_balance_kept;
 
 -- 4. Closing waits until no posting of the entity is under way, and none starts before it has committed.
+--    Its number is given under that lock, so that the newest by number is the newest that committed, and it keeps
+--    the last journal before it: what has a larger id was posted after the closing, whatever a clock said.
 CREATE FUNCTION ledger_closing_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'closing needs a transaction that is READ COMMITTED' USING ERRCODE = 'BO015';
+    END IF;
     PERFORM pg_advisory_xact_lock(1, NEW.entity_id::int);
+    IF NEW.reason = '' AND NEW.closed_through <= public.ledger_closed_through(NEW.entity_id) THEN
+        RAISE EXCEPTION 'the books are closed through that day already; opening them again needs a reason'
+            USING ERRCODE = 'BO013';
+    END IF;
+    NEW.id := nextval('public.ledger_closing_id_seq');
+    NEW.last_journal_id := coalesce((SELECT max(id) FROM public.ledger_journal WHERE entity_id = NEW.entity_id), 0);
     RETURN NEW;
 END $$;
 CREATE TRIGGER ledger_closing_guard BEFORE INSERT ON ledger_closing
@@ -121,7 +156,7 @@ ALTER TABLE ledger_closing ENABLE ALWAYS TRIGGER ledger_closing_guard;
 -- 5. A partition takes rows through its parent only: the parent's triggers would not see a direct insert.
 -- A month's partition, made before its first line. Attaching takes no lock that a posting waits for.
 CREATE FUNCTION ledger_open_month(p_day date) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     first_day date := date_trunc('month', p_day)::date;
     name text := 'ledger_line_' || to_char(p_day, 'YYYY_MM');

@@ -53,7 +53,11 @@
     if (event.key === "Escape") {
       for (const open of document.querySelectorAll("details.dropdown[open], details.multi[open]")) open.open = false;
       document.documentElement.dataset.drawer = "closed";
-      if (writing(event.target)) event.target.blur();
+      if (writing(event.target)) {
+        // A browser would also empty a search box, which takes the filter away.
+        event.preventDefault();
+        event.target.blur();
+      }
       return;
     }
     if (writing(event.target) || document.querySelector("dialog[open]")) return;

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection as database
 
+from accounts.selectors import journal_keys
 from accounts.services.booking.plan import Plan, plan_bank, plan_deal, plan_fill, plan_psp
 from integrations.models import Connection
 
 Row = dict[str, Any]
-_KEY_MAX = 150  # a journal's key holds 200 characters; a longer source key goes in by its hash
 
 
 @dataclass(frozen=True)
 class Bookable:
-    """A kind of fact: its table, the columns a plan needs, its key at the source, its plan."""
+    """A kind of fact: its table, the columns a plan needs, its plan."""
 
     kind: str
     table: str
     columns: tuple[str, ...]
-    key: Callable[[Row], str]
     plan: Callable[[Row], Plan]
     currency: Callable[[Row], str]
     day_column: str
 
+    def key(self, row: Row) -> str:
+        """What identifies the fact at its source."""
+        return journal_keys.source_key(self.kind, row)
+
     def journal_key(self, connection_id: int, row: Row, version: int) -> str:
         """The idempotency key of one fact version's journal."""
-        key = self.key(row)
-        if len(key) > _KEY_MAX:
-            key = hashlib.sha256(key.encode()).hexdigest()
-        return f"{self.kind}:{connection_id}:{key}:v{version}"
+        return journal_keys.journal_key(self.kind, connection_id, row, version)
 
     def read(self, connection: Connection, *, after: int, limit: int) -> list[Row]:
         """The next facts of a connection in the order of their ids."""
@@ -64,7 +63,6 @@ DEAL = Bookable(
         "ticket", "login", "kind", "symbol", "side", "volume_lots", "gateway", "comment", "profit", "swap",
         "commission", "fee", "deleted",
     ),
-    key=lambda row: str(row["ticket"]),
     plan=lambda row: plan_deal(
         **_pick(
             row, "kind", "ticket", "symbol", "side", "volume_lots", "gateway", "comment", "profit", "swap",
@@ -81,7 +79,6 @@ PSP = Bookable(
         "line_key", "kind", "provider_type", "psp_reference", "merchant_reference", "modification_reference",
         "gross", "fee", "net", "currency",
     ),
-    key=lambda row: row["line_key"],
     plan=lambda row: plan_psp(
         reference=row["merchant_reference"] or row["modification_reference"] or row["psp_reference"],
         **_pick(row, "kind", "provider_type", "gross", "fee", "net"),
@@ -95,7 +92,6 @@ BANK = Bookable(
     columns=(
         "line_key", "account", "amount", "currency", "remittance", "end_to_end_id", "counterparty", "bank_code",
     ),
-    key=lambda row: row["line_key"],
     plan=lambda row: plan_bank(
         is_charge="CHRG" in row["bank_code"], **_pick(row, "amount", "remittance", "end_to_end_id", "counterparty")
     ),
@@ -106,7 +102,6 @@ FILL = Bookable(
     kind="fill",
     table="integrations_fill",
     columns=("exec_id", "occurrence", "commission", "commission_currency"),
-    key=lambda row: f"{row['exec_id']}#{row['occurrence']}",
     plan=lambda row: plan_fill(exec_id=row["exec_id"], commission=row["commission"]),
     currency=lambda row: row["commission_currency"],
     day_column="trade_date",

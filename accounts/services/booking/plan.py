@@ -141,8 +141,8 @@ def plan_bank(*, amount: Decimal, remittance: str, end_to_end_id: str, counterpa
 
 
 def plan_fill(*, exec_id: str, commission: Decimal) -> Plan:
-    """A fill at a liquidity provider: only its commission is money in our books."""
-    lines = _nonzero({"expense.lp_commission": commission, "lp.payable": -commission})
+    """A fill at a liquidity provider: only its commission (negative is a cost) is money in our books."""
+    lines = _nonzero({"expense.lp_commission": -commission, "lp.payable": commission})
     return Plan("FILL", f"LP commission {exec_id}", lines)
 
 

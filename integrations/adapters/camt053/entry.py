@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from integrations.adapters import reading
 from integrations.adapters.camt053.walk import Fields
-from integrations.adapters.reading import BadField, shown
+from integrations.adapters.reading import BadField, Occurrences, shown
 from integrations.records import BankLine
 
 # Transactions told one by one as evidence on an entry that is not split.
@@ -139,29 +139,28 @@ def read(fields: Fields) -> Entry:
     return Entry(-value if is_debit else value, currency.strip(), status, is_debit)
 
 
-def lines(place: Place, entry: Entry, fields: Fields, details: Sequence[Detail]) -> Iterator[BankLine]:
-    """The bank lines of a booked entry; `line_key` still lacks the occurrence. Raises BadField for a missing date."""
+def lines(
+    place: Place, entry: Entry, fields: Fields, details: Sequence[Detail], seen: Occurrences
+) -> Iterator[BankLine]:
+    """The bank lines of a booked entry; `seen` numbers equal ones. Raises BadField for a missing date."""
     plain = _plain(place, entry, fields)
     if len(details) > 1 and _explained(entry, details):
+        whole = f"{shown(entry.amount)} {entry.currency}"
         for number, one in enumerate(details, start=1):
             amount = one.signed(entry)
             assert amount is not None, "the sum was taken over all of them"
-            whole = f"{shown(entry.amount)} {entry.currency}"
             line = _with(plain, one, {"entry_amount": whole, "part": f"{number} of {len(details)}"})
-            yield replace(line, amount=amount, line_key=_stem(plain, fields, one.reference or _mark(one)))
-    elif len(details) == 1:
+            stem = _stem(plain, fields, one.reference or _mark(one))
+            yield replace(line, amount=amount, line_key=f"{stem}|{seen.of(stem)}")
+        return
+    line = plain
+    if len(details) == 1:
         line = _with(plain, details[0], {})
-        yield replace(line, line_key=_stem(line, fields, ""))
-    else:
+    elif details:
         told = {f"transaction_{number}": one.spelled() for number, one in enumerate(details[:EVIDENCE_MAX], start=1)}
-        if details:
-            told["transactions"] = str(len(details))
-        yield replace(plain, details={**plain.details, **told}, line_key=_stem(plain, fields, ""))
-
-
-def numbered(line: BankLine, occurrence: int) -> BankLine:
-    """The line with the number that tells it from its equals."""
-    return replace(line, line_key=f"{line.line_key}|{occurrence}")
+        line = replace(plain, details={**plain.details, **told, "transactions": str(len(details))})
+    stem = _stem(line, fields, "")
+    yield replace(line, line_key=f"{stem}|{seen.of(stem)}")
 
 
 def _explained(entry: Entry, details: Iterable[Detail]) -> bool:

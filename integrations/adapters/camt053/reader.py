@@ -142,9 +142,8 @@ class _Reading:
         if not statement.takes(entry):
             return
         before = len(self._records)
-        for line in entries.lines(place, entry, fields, details):
-            number = self._seen.of(line.line_key)
-            self._records.append(entries.numbered(line, number))
+        for line in entries.lines(place, entry, fields, details, self._seen):
+            self._records.append(line)
             self._lines.append(self._number)
         statement.booked(entry)
         self._booked += 1

@@ -2,8 +2,8 @@
 
 The balance proof is opening (OPBD, else PRCD) plus the signed booked entries = closing (CLBD). A statement without
 one of the two is "not applicable" (a warning), not failed. `TxsSummry`, where the bank sends one, is a control
-total as well: in the samples it holds wherever the balances do, and a wrong count means a cut file even where
-no balance is given. It may count the booked entries or all of them; either is taken.
+total as well: in the real files tried it holds wherever the balances do, and a wrong count means a cut file even
+where no balance is given. It may count the booked entries or all of them; either is taken.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Mt5Server:
         clock = self._clock()
         start, end = _seconds(since), _seconds(until + _SECOND - _TICK)
         margin = int(self._margin.total_seconds())
-        read = list(self._reader.read(start - margin, end + margin))
+        read = list(self._reader.read(start - margin, end + margin, now=_seconds(clock.now)))
         items = [item for item in read if _is_wanted(item, start, end)]
         if not margin and len(items) < len(read):
             raise ServerError(
@@ -64,7 +64,7 @@ class Mt5Server:
         if answer is None:
             return None
         good, bad = mapping.deals(answer if isinstance(answer, list) else [answer], clock)
-        if bad or len(good) != 1 or good[0].external_id != str(ticket):
+        if bad or len(good) != 1 or good[0].external_id != f"deal:{ticket}":
             reason = f"{bad[0].field}: {bad[0].reason}" if bad else "the answer is about something else"
             raise ServerError(f"/api/deal/get: deal {ticket} cannot be read ({reason}).", retry=False)
         return good[0]
@@ -175,7 +175,7 @@ class Mt5Server:
         newest = max((times[0] for times in map(mapping.seconds, self._recent_deals()) if times), default=None)
         if newest is None:
             return True, "Not shown yet: no deal in the last hour. Keep the query margin as it is."
-        if any(newest in mapping.seconds(item) for item in self._reader.read(newest, newest)):
+        if any(newest in mapping.seconds(item) for item in self._reader.read(newest, newest, now=newest)):
             return True, "Query times are server time; the query margin may be set to 0."
         return False, "A deal is not found by its own time: keep a query margin larger than the server's UTC offset."
 
@@ -183,7 +183,7 @@ class Mt5Server:
         now = self._clock().now
         margin = int(self._margin.total_seconds())
         start, end = _seconds(now - _PROBE_SPAN), _seconds(now)
-        found = self._reader.read(start - margin, end + margin)
+        found = self._reader.read(start - margin, end + margin, now=end)
         return [item for item in found if _is_wanted(item, start, end)]
 
 

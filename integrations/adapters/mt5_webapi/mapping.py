@@ -6,7 +6,8 @@ server keeps binary doubles and some builds print their noise (1.140369999999999
 
 Body of a record. A `Raw.body` is the record in one canonical spelling: keys sorted, no spaces, every number as the
 text of the digits sent. So the same deal gives the same body when the server re-orders its fields or, after an update,
-writes numbers where it wrote strings; any other change of any field, read by us or not, gives another.
+writes numbers where it wrote strings; any other change of any field, read by us or not, gives another. External ids are
+deal:<ticket> and account:<login>: both kinds share one space of keys at a connection.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ REASONS = dict(
 # MTAPI_VOLUME_DIV is 10^4, MTAPI_VOLUME_EXT_DIV is 10^8 units per lot.
 _VOLUME_PLACES = 4
 _VOLUME_EXT_PLACES = 8
-_NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,40})?")
-_WHOLE = re.compile(r"-?\d{1,19}")
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,40})?")
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
 _BIGGEST = 2**63 - 1
 _BIGGEST_SMALL = 2**31 - 1
 _MOST_DIGITS = 15
@@ -109,7 +110,7 @@ def deals(items: Iterable[Any], clock: ServerClock) -> tuple[list[Raw], list[Rej
         except BadField as error:
             bad.append(Rejected(line, error.field, error.reason, canonical(item)))
         else:
-            good.append(Raw(str(record.ticket), canonical(item), record))
+            good.append(Raw(f"deal:{record.ticket}", canonical(item), record))
     return good, bad
 
 
@@ -179,7 +180,7 @@ def accounts(
         except BadField as error:
             bad.append(Rejected(line, error.field, error.reason, body))
         else:
-            good.append(Raw(str(record.login), body, record))
+            good.append(Raw(f"account:{record.login}", body, record))
     return good, bad
 
 

@@ -4,6 +4,9 @@
 slice is halved when its answer is too large, too slow, only a part, or has so many rows that a silent cap could hide
 behind it, and slices grow back when answers are small. A single second that is still too much, and a server that does
 not know `get_batch`, are read login by login with `deal/get_page`, 100 deals at a time.
+
+Two spans hold nothing and are not worth a call per hour: the years before a server's first deal (slices grow up to a
+week until something is found), and what lies after its own now (asked for together with the last slice before it).
 """
 
 from __future__ import annotations
@@ -16,8 +19,12 @@ from integrations.adapters.mt5_webapi.failures import BadAnswer, TookTooLong, To
 
 # The server's own limit of deal/get_page.
 PAGE = 100
+# How far slices grow while nothing at all has been found.
+LONGEST_SLICE = 7 * 24 * 3600
 # More rows than this in one answer are asked for again in halves.
 TRUSTED_ROWS = 10_000
+# A server that is slow so often in a row is not slow because of the size of the slice.
+SLOW_ANSWERS = 4
 # A list that changes while it is paged through is read again, this often.
 _PAGE_ATTEMPTS = 3
 
@@ -32,35 +39,53 @@ class DealReader:
         self._slice = slice_seconds
         self._trusted_rows = trusted_rows
         self._has_batch = True
+        self._slow = 0
 
-    def read(self, start: int, end: int) -> Iterator[Any]:
-        """Every deal record with start <= Time <= end, as decoded; the order is the server's. Raises ServerError."""
-        position, width = start, self._slice
+    def read(self, start: int, end: int, *, now: int) -> Iterator[Any]:
+        """Every deal record with start <= Time <= end, as decoded; the order is the server's. Raises ServerError.
+
+        `now` is the server's clock: later deals are not expected, though they are asked for.
+        """
+        position, width, longest = start, self._slice, max(self._slice, LONGEST_SLICE)
+        future_is_empty = True
         while position <= end:
             if not self._has_batch:
                 yield from self._by_login(position, end)
                 return
             last = min(position + width - 1, end)
+            reaches_out = future_is_empty and now <= last < end
             try:
-                items = self._batch(position, last)
+                items = self._batch(position, end if reaches_out else last)
             except UnknownCall:
                 self._has_batch = False
+                continue
+            if items is None and reaches_out:
+                future_is_empty = False
                 continue
             if items is None and last > position:
                 width = (last - position + 1) // 2
                 continue
             yield from items if items is not None else self._by_login(position, last)
-            position = last + 1
+            position = (end if reaches_out else last) + 1
+            if items is None or items:
+                longest = self._slice
             if items is not None and len(items) * 4 < self._trusted_rows:
-                width = min(self._slice, width * 2)
+                width *= 2
+            width = min(width, longest)
 
     def _batch(self, start: int, end: int) -> list[Any] | None:
         """One slice; None when it is too much for one answer."""
         params = {"group": self._groups, "from": str(start), "to": str(end)}
         try:
             items = _list("/api/deal/get_batch", self._client.call("/api/deal/get_batch", params))
-        except (TookTooLong, TooMuch):
+        except TooMuch:
             return None
+        except TookTooLong:
+            self._slow += 1
+            if self._slow > SLOW_ANSWERS:
+                raise
+            return None
+        self._slow = 0
         return items if len(items) < self._trusted_rows else None
 
     def _by_login(self, start: int, end: int) -> Iterator[Any]:

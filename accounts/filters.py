@@ -1,0 +1,81 @@
+"""How the lists of clients, accounts and outside facts narrow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+
+from accounts.models import ClientCategory, ClientStatus
+from backoffice.ui import filters
+from integrations.models import Superseded
+from integrations.records import DealKind, PspKind
+
+
+def _codes(kind: Any) -> list[tuple[str, str]]:
+    return [(member.value, member.value.replace("_", " ").lower()) for member in kind]
+
+
+class CurrentOnly(filters.YesNo):
+    """Only the newest version of each fact, unless old versions are asked for."""
+
+    def __init__(self, fact_kind: str) -> None:
+        super().__init__("id", "Old versions")
+        self.fact_kind = fact_kind
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        if value == "yes":
+            return qs
+        return qs.exclude(id__in=Superseded.objects.filter(fact_kind=self.fact_kind).values("fact_id"))
+
+
+class ClientFilters(filters.Filters):
+    name = filters.Prefix("name", "Name")
+    number = filters.Exact("number", "Client number")
+    status = filters.MultiChoice("status", "Status", ClientStatus.choices)
+    category = filters.Choice("category", "Category", ClientCategory.choices)
+    entity = filters.Entities()
+
+
+class TradingAccountFilters(filters.Filters):
+    login = filters.Whole("login", "Login")
+    currency = filters.Exact("currency_id", "Currency", hint="USD")
+    entity = filters.Entities()
+
+
+class DealFilters(filters.Filters):
+    login = filters.Whole("login", "Login")
+    ticket = filters.Whole("ticket", "Ticket")
+    day = filters.DateRange("business_date", "Business day")
+    kind = filters.MultiChoice("kind", "Kind", _codes(DealKind))
+    entity = filters.Entities()
+    versions = CurrentOnly("deal")
+
+
+class FillFilters(filters.Filters):
+    order = filters.Exact("order_ref", "Order")
+    execution = filters.Exact("exec_id", "Execution")
+    day = filters.DateRange("trade_date", "Trade date")
+    entity = filters.Entities()
+    versions = CurrentOnly("fill")
+
+
+class PspLineFilters(filters.Filters):
+    reference = filters.Exact("merchant_reference", "Our reference", hint="D-7K3M9QPX")
+    psp_reference = filters.Exact("psp_reference", "PSP reference")
+    payout = filters.Exact("payout_key", "Payout", hint="batch 380 USD")
+    kind = filters.MultiChoice("kind", "Kind", _codes(PspKind))
+    booked = filters.MomentRange("booked_at", "Booked")
+    entity = filters.Entities()
+
+
+class BankLineFilters(filters.Filters):
+    end_to_end = filters.Exact("end_to_end_id", "End-to-end id")
+    booked = filters.DateRange("booking_date", "Booked")
+    amount = filters.AmountRange("amount", "Amount")
+    entity = filters.Entities()
+
+
+class UnbookedFilters(filters.Filters):
+    day = filters.DateRange("business_date", "Business day")
+    entity = filters.Entities()

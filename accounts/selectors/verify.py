@@ -1,0 +1,62 @@
+"""Every fact is booked, moves no money, or is noted as unbooked; and nothing is booked that is not a fact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import connection
+
+from backoffice.kernel.findings import Finding
+
+_LIMIT = 50
+_RULES = {
+    "booking has looked at every fact in order": """
+        SELECT c.connection_id || ' ' || c.fact_kind, 'cursor at ' || c.through_id || ', no such fact'
+          FROM accounts_bookingcursor c
+         WHERE c.through_id > 0 AND NOT EXISTS (
+               SELECT FROM integrations_deal f WHERE c.fact_kind = 'deal' AND f.connection_id = c.connection_id AND f.id = c.through_id
+               UNION ALL
+               SELECT FROM integrations_pspline f WHERE c.fact_kind = 'psp' AND f.connection_id = c.connection_id AND f.id = c.through_id
+               UNION ALL
+               SELECT FROM integrations_bankline f WHERE c.fact_kind = 'bank' AND f.connection_id = c.connection_id AND f.id = c.through_id
+               UNION ALL
+               SELECT FROM integrations_fill f WHERE c.fact_kind = 'fill' AND f.connection_id = c.connection_id AND f.id = c.through_id)""",
+    "a deal that moves money is in the books, or noted as unbooked": """
+        SELECT 'deal ' || d.ticket || ' v' || d.version, 'neither booked nor noted'
+          FROM integrations_deal d
+          JOIN accounts_bookingcursor c ON c.connection_id = d.connection_id AND c.fact_kind = 'deal' AND d.id <= c.through_id
+         WHERE NOT d.deleted AND (d.profit <> 0 OR d.swap <> 0 OR d.commission <> 0 OR d.fee <> 0)
+           AND NOT EXISTS (SELECT FROM ledger_journal j WHERE j.entity_id = d.entity_id
+                              AND j.key = 'deal:' || d.connection_id || ':' || d.ticket || ':v' || d.version)
+           AND NOT EXISTS (SELECT FROM accounts_unbooked u WHERE u.fact_kind = 'deal' AND u.fact_id = d.id)""",
+    "an old version of a deal is reversed": """
+        SELECT 'deal ' || d.ticket || ' v' || d.version, 'journal ' || j.id || ' still stands'
+          FROM integrations_superseded s
+          JOIN integrations_deal d ON s.fact_kind = 'deal' AND d.id = s.fact_id
+          JOIN accounts_bookingcursor c ON c.connection_id = d.connection_id AND c.fact_kind = 'deal'
+          JOIN ledger_journal j ON j.entity_id = d.entity_id
+               AND j.key = 'deal:' || d.connection_id || ':' || d.ticket || ':v' || d.version
+         WHERE EXISTS (SELECT FROM integrations_deal n WHERE n.entity_id = d.entity_id AND n.connection_id = d.connection_id
+                          AND n.ticket = d.ticket AND n.version = d.version + 1 AND n.id <= c.through_id)
+           AND NOT EXISTS (SELECT FROM ledger_journal r WHERE r.entity_id = j.entity_id AND r.reverses_id = j.id)""",
+    "a journal of a deal says what the deal says": """
+        SELECT 'journal ' || j.id, 'client gets ' || -sum(l.amount) || ', deal ' || d.ticket || ' says '
+               || d.profit + d.swap + d.commission + d.fee
+          FROM ledger_journal j
+          JOIN integrations_deal d ON d.entity_id = j.entity_id AND j.kind = 'DEAL' AND j.reverses_id IS NULL
+               AND j.reference = 'deal:' || d.id
+          JOIN accounts_tradingaccount a ON a.connection_id = d.connection_id AND a.login = d.login
+          JOIN ledger_line l ON l.entity_id = j.entity_id AND l.business_date = j.business_date AND l.journal_id = j.id
+               AND l.account_id IN (a.balance_account_id, a.credit_account_id)
+         GROUP BY j.entity_id, j.id, d.ticket, d.profit, d.swap, d.commission, d.fee
+        HAVING -sum(l.amount) <> d.profit + d.swap + d.commission + d.fee""",
+}
+
+
+def findings() -> Iterator[Finding]:
+    """At most fifty findings per rule."""
+    with connection.cursor() as cursor:
+        for rule, query in _RULES.items():
+            cursor.execute(f"{query} LIMIT {_LIMIT}")
+            for subject, detail in cursor.fetchall():
+                yield Finding(rule, subject, detail)

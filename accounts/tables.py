@@ -1,0 +1,174 @@
+"""What the lists of clients, accounts and outside facts show."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+
+from accounts.models import Client, ClientStatus, TradingAccount, Unbooked, UnbookedReason
+from backoffice.ui.columns import Column, Kind
+from backoffice.ui.components import Tone
+from backoffice.ui.tables import Table
+from integrations.models import BankLine, Deal, Fill, PspLine
+
+_CLIENT_TONES: dict[str, Tone] = {
+    ClientStatus.ACTIVE: Tone.GOOD,
+    ClientStatus.APPROVED: Tone.INFO,
+    ClientStatus.UNDER_REVIEW: Tone.WARN,
+    ClientStatus.SUSPENDED: Tone.BAD,
+    ClientStatus.REJECTED: Tone.BAD,
+}
+_SIDES = {"BUY": Tone.INFO, "SELL": Tone.WARN}
+
+
+class ClientTable(Table):
+    columns = (
+        Column("number", "Client", Kind.CODE, sort="number"),
+        Column("name", "Name", sort="name", width=32),
+        Column("entity.code", "Entity", Kind.CODE),
+        Column("country", "Country", Kind.CODE),
+        Column("category", "Category", Kind.STATUS, labels={"RETAIL": "retail", "PROFESSIONAL": "professional"}),
+        Column("status", "Status", Kind.STATUS, tones=_CLIENT_TONES, labels=dict(ClientStatus.choices)),
+        Column("logins", "Logins", Kind.NUMBER, hide_narrow=True),
+        Column("opened_at", "Opened", Kind.DATETIME, hide_narrow=True),
+    )
+    sorts = {"number": ("number", "pk"), "name": ("name", "pk")}
+    default_sort = "number"
+    empty = "No clients fit."
+
+    def link(self, row: Client) -> str:
+        return reverse("client", args=[row.pk])
+
+
+class TradingAccountTable(Table):
+    columns = (
+        Column("login", "Login", Kind.CODE, sort="login"),
+        Column("connection.name", "Server", Kind.CODE),
+        Column("client.name", "Client", width=32),
+        Column("entity.code", "Entity", Kind.CODE),
+        Column("group", "Group", Kind.CODE, hide_narrow=True),
+        Column("leverage", "Leverage", Kind.NUMBER, hide_narrow=True),
+        Column("shown_balance", "Balance", Kind.MONEY, currency="currency_id"),
+        Column("shown_credit", "Credit", Kind.MONEY, currency="currency_id"),
+        Column("opened_at", "Opened", Kind.DATETIME, hide_narrow=True),
+    )
+    sorts = {"login": ("login", "pk")}
+    default_sort = "login"
+    empty = "No trading accounts fit."
+
+    def link(self, row: TradingAccount) -> str:
+        return reverse("trading-account", args=[row.pk])
+
+
+class DealTable(Table):
+    columns = (
+        Column("ticket", "Deal", Kind.CODE),
+        Column("dealt_at", "Dealt", Kind.DATETIME, sort="dealt"),
+        Column("connection.name", "Server", Kind.CODE, hide_narrow=True),
+        Column("login", "Login", Kind.CODE),
+        Column("kind", "Kind", Kind.CODE, hide_narrow=True),
+        Column("side", "Side", Kind.STATUS, tones=_SIDES),
+        Column("symbol", "Symbol", Kind.CODE),
+        Column("volume_lots", "Lots", Kind.LOTS),
+        Column("price", "Price", Kind.PRICE),
+        Column("profit", "Profit", Kind.NUMBER),
+        Column("swap", "Swap", Kind.NUMBER, hide_narrow=True),
+        Column("commission", "Commission", Kind.NUMBER, hide_narrow=True),
+        Column("gateway", "Book", Kind.CODE, hide_narrow=True),
+        Column("comment", "Comment", hide_narrow=True, width=24),
+        Column("version", "Version", Kind.NUMBER, hide_narrow=True),
+    )
+    sorts = {"dealt": ("dealt_at", "id")}
+    default_sort = "-dealt"
+    empty = "No deals fit."
+    empty_hint = "Deals appear a few seconds after the trade server has them."
+
+    def link(self, row: Deal) -> str:
+        return reverse("deal", args=[row.pk])
+
+    def row_class(self, row: Deal) -> str:
+        return "bad" if row.deleted else "warn" if row.modify_flags else ""
+
+
+class FillTable(Table):
+    columns = (
+        Column("exec_id", "Execution", Kind.CODE),
+        Column("traded_at", "Traded", Kind.DATETIME, sort="traded"),
+        Column("connection.name", "Provider", Kind.CODE),
+        Column("order_ref", "Order", Kind.CODE),
+        Column("side", "Side", Kind.STATUS, tones=_SIDES),
+        Column("symbol", "Symbol", Kind.CODE),
+        Column("quantity_units", "Units", Kind.NUMBER),
+        Column("price", "Price", Kind.PRICE),
+        Column("commission", "Commission", Kind.MONEY, currency="commission_currency", hide_narrow=True),
+        Column("trade_date", "Trade date", Kind.DATE, hide_narrow=True),
+    )
+    sorts = {"traded": ("traded_at", "id")}
+    default_sort = "-traded"
+    empty = "No fills fit."
+
+    def link(self, row: Fill) -> str:
+        return reverse("fill", args=[row.pk])
+
+
+class PspLineTable(Table):
+    columns = (
+        Column("psp_reference", "PSP reference", Kind.CODE),
+        Column("booked_at", "Booked", Kind.DATETIME, sort="booked"),
+        Column("connection.name", "PSP", Kind.CODE, hide_narrow=True),
+        Column("provider_type", "Type", width=18),
+        Column("merchant_reference", "Our reference", Kind.CODE),
+        Column("method", "Method", hide_narrow=True),
+        Column("gross", "Gross", Kind.MONEY, currency="currency"),
+        Column("fee", "Fee", Kind.MONEY, currency="currency", hide_narrow=True),
+        Column("net", "Net", Kind.MONEY, currency="currency"),
+        Column("payout_key", "Payout", Kind.CODE, hide_narrow=True),
+    )
+    sorts = {"booked": ("booked_at", "id")}
+    default_sort = "-booked"
+    empty = "No PSP lines fit."
+    empty_hint = "Hand in a settlement report under Imports."
+
+    def link(self, row: PspLine) -> str:
+        return reverse("psp-line", args=[row.pk])
+
+
+class BankLineTable(Table):
+    columns = (
+        Column("booking_date", "Booked", Kind.DATE, sort="booked"),
+        Column("amount", "Amount", Kind.MONEY, currency="currency"),
+        Column("counterparty", "Counterparty", width=28),
+        Column("remittance", "Remittance", wrap=True, width=48),
+        Column("end_to_end_id", "End-to-end id", Kind.CODE, hide_narrow=True),
+        Column("account", "Account", Kind.CODE, hide_narrow=True),
+        Column("connection.name", "Bank", Kind.CODE, hide_narrow=True),
+        Column("value_date", "Value date", Kind.DATE, hide_narrow=True),
+        Column("is_reversal", "Reversal", Kind.FLAG, hide_narrow=True),
+    )
+    sorts = {"booked": ("booking_date", "id")}
+    default_sort = "-booked"
+    empty = "No bank lines fit."
+    empty_hint = "Hand in a camt.053 statement under Imports."
+
+    def link(self, row: BankLine) -> str:
+        return reverse("bank-line", args=[row.pk])
+
+
+class UnbookedTable(Table):
+    columns = (
+        Column("pk", "No.", Kind.CODE, sort="id"),
+        Column("business_date", "Business day", Kind.DATE),
+        Column("connection.name", "Source", Kind.CODE),
+        Column("fact_kind", "Fact", Kind.CODE),
+        Column("reason", "Reason", Kind.STATUS, labels=dict(UnbookedReason.choices)),
+        Column("detail", "Detail", wrap=True, width=48),
+        Column("since", "Since", Kind.DATETIME),
+    )
+    sorts = {"id": ("pk",)}
+    default_sort = "-id"
+    small = True
+    empty = "Every fact has been booked."
+    empty_hint = "Facts of an unknown login, symbol or currency would wait here."
+
+    def link(self, row: Unbooked) -> str:
+        route = {"deal": "deal", "psp": "psp-line", "bank": "bank-line", "fill": "fill"}[row.fact_kind]
+        return reverse(route, args=[row.fact_id])

@@ -1,0 +1,47 @@
+"""`manage verify`: recompute everything the product promises and name what does not hold.
+
+Exit code 0 and no finding, or 1 and each finding with its rule, its row and how far off it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from accounts.selectors import verify as accounts
+from backoffice.approvals.selectors import verify as approvals
+from backoffice.kernel.commands import Command as Base
+from backoffice.kernel.findings import Finding
+from backoffice.organisation.services import protection
+from integrations.selectors import verify as integrations
+from ledger.selectors import verify as ledger
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    ledger.findings,
+    integrations.findings,
+    accounts.findings,
+    approvals.findings,
+)
+
+
+class Command(Base):
+    help = "Recompute balances, journals, facts, raw messages, bookings and rights from scratch."
+
+    def answer(self, **options: Any) -> dict[str, Any]:
+        found = [finding for check in CHECKS for finding in check()]
+        found += [Finding("the database is protected as declared", text, "") for text in protection.differences()]
+        return {
+            "clean": not found,
+            "findings": [{"rule": f.rule, "subject": f.subject, "detail": f.detail} for f in found],
+        }
+
+    def sentences(self, result: dict[str, Any]) -> list[str]:
+        if result["clean"]:
+            return ["Everything holds."]
+        counts = Counter(finding["rule"] for finding in result["findings"])
+        lines = [f"NOT: {rule} ({count})" for rule, count in counts.items()]
+        return lines + [f"  {f['subject']}: {f['detail']}" for f in result["findings"]]
+
+    def exit_code(self, result: dict[str, Any]) -> int:
+        return 0 if result["clean"] else 1

@@ -1,0 +1,25 @@
+"""How the lists of connections and imports narrow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backoffice.ui import filters
+from integrations.models import Connection, ImportState
+
+
+class FileImportFilters(filters.Filters):
+    state = filters.MultiChoice("state", "State", ImportState.choices)
+    file = filters.Exact("filename", "File name")
+    received = filters.MomentRange("received_at", "Received")
+    entity = filters.Entities()
+
+
+class SymbolMappingFilters(filters.Filters):
+    symbol = filters.Exact("symbol", "Symbol")
+    source = filters.Exact("connection__name", "Source")
+
+
+def sources(entity_ids: list[int]) -> Any:
+    """Connections that files can be handed in for."""
+    return Connection.objects.filter(entity_id__in=entity_ids).order_by("name")

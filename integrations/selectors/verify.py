@@ -1,0 +1,61 @@
+"""Recompute the hashes of raw messages and facts, and name what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import connection
+
+from backoffice.kernel.findings import Finding
+from integrations.models.columns import TABLES
+
+_LIMIT = 50
+_RAW = """
+SELECT 'raw message ' || r.id, 'its bytes do not match its hash'
+  FROM integrations_rawmessage r
+ WHERE (r.body IS NOT NULL AND (sha256(r.body) <> r.sha256 OR length(r.body) <> r.size))
+"""
+_CHUNKED = """
+SELECT 'raw message ' || r.id, coalesce(sum(length(c.body)), 0) || ' of ' || r.size || ' bytes are there'
+  FROM integrations_rawmessage r LEFT JOIN integrations_rawchunk c ON c.raw_id = r.id
+ WHERE r.body IS NULL GROUP BY r.entity_id, r.id, r.size
+HAVING coalesce(sum(length(c.body)), 0) <> r.size OR sha256(coalesce(string_agg(c.body, ''::bytea ORDER BY c.number), '')) <> r.sha256
+"""
+_VERSIONS = """
+SELECT f.connection_id || ' ' || {key}, 'versions ' || min(f.version) || ' to ' || max(f.version) || ' are ' || count(*) || ' rows'
+  FROM {table} f GROUP BY f.entity_id, f.connection_id, {key}
+HAVING min(f.version) <> 1 OR max(f.version) <> count(*)
+"""
+_POINTER = """
+SELECT '{kind} ' || f.id, 'its raw message ' || f.raw_id || ' is not there'
+  FROM {table} f
+ WHERE NOT EXISTS (SELECT FROM integrations_rawmessage r WHERE r.entity_id = f.entity_id AND r.id = f.raw_id)
+"""
+
+
+def findings() -> Iterator[Finding]:
+    """At most fifty findings per rule and table."""
+    rules = [
+        ("a raw message is what was received", _RAW),
+        ("a large raw message is what was received", _CHUNKED),
+    ]
+    for table in TABLES:
+        key = ", ".join(f"f.{name}" for name in table.key)
+        text_key = " || '/' || ".join(f"f.{name}" for name in table.key)
+        rules += [
+            (
+                f"a {table.kind} fact is what the source said",
+                f"SELECT '{table.kind} ' || id, 'content does not match its hash' FROM {table.table}"
+                f" WHERE content_hash <> {table.hash_sql()}",
+            ),
+            (
+                f"versions of a {table.kind} fact have no gap",
+                _VERSIONS.replace("{key}, 'versions", f"{text_key}, 'versions").format(key=key, table=table.table),
+            ),
+            (f"a {table.kind} fact has its raw message", _POINTER.format(kind=table.kind, table=table.table)),
+        ]
+    with connection.cursor() as cursor:
+        for rule, query in rules:
+            cursor.execute(f"{query} LIMIT {_LIMIT}")
+            for subject, detail in cursor.fetchall():
+                yield Finding(rule, subject, detail)

@@ -1,0 +1,58 @@
+"""What the ledger's lists show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+
+from backoffice.ui.columns import Column, Kind
+from backoffice.ui.tables import Table
+from ledger.models import Journal, LedgerAccount
+
+
+class JournalTable(Table):
+    columns = (
+        Column("pk", "Journal", Kind.CODE, sort="id"),
+        Column("business_date", "Business day", Kind.DATE),
+        Column("entity.code", "Entity", Kind.CODE),
+        Column("kind", "Kind", Kind.CODE),
+        Column("description", "Description", wrap=True, width=60),
+        Column("line_count", "Lines", Kind.NUMBER, hide_narrow=True),
+        Column("reference", "Comes from", Kind.CODE, hide_narrow=True),
+        Column("actor", "By", Kind.ACTOR, hide_narrow=True),
+        Column("posted_at", "Posted", Kind.DATETIME, hide_narrow=True),
+    )
+    sorts = {"id": ("pk",)}
+    default_sort = "-id"
+    empty = "No journals yet."
+    empty_hint = "They appear as facts are booked, a few seconds behind the feeds."
+
+    def link(self, row: Journal) -> str:
+        return reverse("journal", args=[row.pk])
+
+    def row_class(self, row: Journal) -> str:
+        return "muted" if row.reverses_id else ""
+
+
+class LedgerAccountTable(Table):
+    columns = (
+        Column("code", "Account", Kind.CODE, sort="code", width=36),
+        Column("name", "Name", width=36),
+        Column("entity.code", "Entity", Kind.CODE),
+        Column("kind", "Kind", Kind.TEXT),
+        Column("shown_balance", "Balance", Kind.MONEY, currency="currency_id"),
+        Column("floor", "Floor", Kind.MONEY, currency="currency_id", hide_narrow=True),
+        Column("opened_at", "Opened", Kind.DATETIME, hide_narrow=True),
+        Column("closed_at", "Closed", Kind.DATETIME, hide_narrow=True),
+    )
+    sorts = {"code": ("code", "currency_id", "pk")}
+    default_sort = "code"
+    empty = "No accounts fit."
+    empty_hint = "House accounts open with an entity's first trading account in a currency."
+
+    def link(self, row: LedgerAccount) -> str:
+        return reverse("ledger-account", args=[row.pk])
+
+    def row_class(self, row: Any) -> str:
+        return "muted" if row.closed_at else ""

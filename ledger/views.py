@@ -1,0 +1,194 @@
+"""Pages of the books: journals, accounts with their statements, the trial balance, manual journals, closing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
+
+from backoffice.kernel import clock
+from backoffice.kernel.actor import Person
+from backoffice.organisation.selectors import scope
+from backoffice.ui.requests import address
+from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, GatedPage, ListPage, Page
+from ledger import actions, filters, forms, tables
+from ledger.models import Balance, Closing, Journal, LedgerAccount
+from ledger.selectors.lines import lines_of
+from ledger.selectors.statements import Position, statement
+from ledger.selectors.trial_balance import trial_balance
+from ledger.services import periods
+
+_STATEMENT_DAYS = 31
+
+
+class JournalList(ListPage):
+    title = "Journals"
+    queryset = Journal.objects.select_related("entity")
+    table = tables.JournalTable
+    filters = filters.JournalFilters
+    permission = "ledger.view_journal"
+    buttons = (Button("Manual journal", "manual-journal", "ledger.ask_manual_journal"),)
+
+
+class JournalDetail(DetailPage):
+    queryset = Journal.objects.select_related("entity")
+    template = "ledger/journal.html"
+    permission = "ledger.view_journal"
+    nav = "journals"
+
+    def crumbs(self) -> Sequence[Crumb]:
+        return (Crumb("Journals", reverse("journals")),)
+
+    def context(self, row: Journal, tab: str) -> Mapping[str, Any]:
+        reversed_by = Journal.objects.filter(entity_id=row.entity_id, reverses_id=row.pk).first()
+        return {"lines": lines_of(row.entity_id, row.pk), "reversed_by": reversed_by}
+
+
+class LedgerAccountList(ListPage):
+    title = "Ledger accounts"
+    table = tables.LedgerAccountTable
+    filters = filters.LedgerAccountFilters
+    permission = "ledger.view_ledgeraccount"
+    buttons = (
+        Button("Trial balance", "trial-balance", "ledger.view_ledgeraccount"),
+        Button("Close a day", "close-day", "ledger.close_day"),
+        Button("Reopen", "reopen", "ledger.ask_reopen"),
+    )
+
+    def rows(self) -> QuerySet[LedgerAccount]:
+        total = Balance.objects.filter(account=OuterRef("pk")).order_by().values("account").annotate(s=Sum("amount"))
+        return LedgerAccount.objects.select_related("entity").annotate(balance=Subquery(total.values("s")))
+
+
+class LedgerAccountDetail(DetailPage):
+    """An account's statement: opening balance, lines with the balance after each, closing balance."""
+
+    queryset = LedgerAccount.objects.select_related("entity", "currency")
+    template = "ledger/account.html"
+    permission = "ledger.view_ledgeraccount"
+    nav = "ledger-accounts"
+
+    def crumbs(self) -> Sequence[Crumb]:
+        return (Crumb("Ledger accounts", reverse("ledger-accounts")),)
+
+    def heading(self) -> str:
+        return f"{self.row.code} · {self.row.currency_id}"
+
+    def subtitle(self) -> str:
+        return f"{self.row.name} · {self.row.get_kind_display()} · {self.row.entity.name}"
+
+    def context(self, row: LedgerAccount, tab: str) -> Mapping[str, Any]:
+        form = forms.StatementForm(self.request.GET)
+        chosen = form.cleaned_data if form.is_valid() else {}
+        last = chosen.get("last") or clock.today()
+        first = min(chosen.get("first") or last - timedelta(days=_STATEMENT_DAYS), last)
+        found = statement(row, first=first, last=last, after=_position(self.request.GET.get("after", "")))
+        after = "/".join(map(str, found.end)) if found.more and found.end else ""
+        return {
+            "statement": found,
+            "first": first,
+            "last": last,
+            "next_url": address(self.request.GET, after=after) if after else "",
+            "first_url": address(self.request.GET, after=None) if self.request.GET.get("after") else "",
+            "period_error": "" if form.is_valid() else "Write days as 2026-11-19.",
+        }
+
+
+class TrialBalance(Page):
+    title = "Trial balance"
+    permission = "ledger.view_ledgeraccount"
+    template = "ledger/trial_balance.html"
+    nav = "ledger-accounts"
+
+    def crumbs(self) -> Sequence[Crumb]:
+        return (Crumb("Ledger accounts", reverse("ledger-accounts")),)
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            day = date.fromisoformat(request.GET.get("day", ""))
+        except ValueError:
+            day = clock.today()
+        books = []
+        for entity in scope.entities_of(self.user).order_by("code"):
+            lines = trial_balance(entity_id=entity.pk, day=day)
+            totals: dict[str, list[Decimal]] = {}
+            for line in lines:
+                sums = totals.setdefault(line.currency, [Decimal(0), Decimal(0)])
+                sums[0] += line.debit
+                sums[1] += line.credit
+            closed = Closing.objects.filter(entity=entity).order_by("-id").first()
+            books.append({"entity": entity, "lines": lines, "totals": sorted(totals.items()), "closed": closed})
+        return self.page({"books": books, "day": day})
+
+
+class AskManualJournal(GatedPage):
+    title = "Manual journal"
+    permission = "ledger.ask_manual_journal"
+    form = forms.ManualJournalForm
+    action = actions.MANUAL_JOURNAL
+    nav = "journals"
+
+    def form_arguments(self, target: Any) -> Mapping[str, Any]:
+        return {"entities": scope.entities_of(self.user)}
+
+    def payload(self, form: Any, target: Any) -> actions.ManualJournal:
+        data = form.cleaned_data
+        return actions.ManualJournal(
+            data["key"], data["entity"].pk, data["business_date"], data["description"], data["parsed"]
+        )
+
+    def consequences(self, target: Any) -> Sequence[str]:
+        return ("The journal is tried out now and booked when another person approves it.",)
+
+
+class CloseDay(ActionPage):
+    title = "Close a business day"
+    permission = "ledger.close_day"
+    form = forms.CloseDayForm
+    submit_label = "Close the day"
+    nav = "ledger-accounts"
+
+    def form_arguments(self, target: Any) -> Mapping[str, Any]:
+        return {"entities": scope.entities_of(self.user)}
+
+    def consequences(self, target: Any) -> Sequence[str]:
+        return (
+            "No posting is taken for this day and any day before it.",
+            "Opening it again needs management and leaves a trace.",
+        )
+
+    def run(self, *, actor: Person, form: Any, target: Any) -> Closing:
+        data = form.cleaned_data
+        return periods.close_day(actor=actor, entity_id=data["entity"].pk, day=data["day"], reason=data["note"])
+
+    def message(self, result: Closing) -> str:
+        return f"The books are closed through {result.closed_through}."
+
+
+class AskReopen(GatedPage):
+    title = "Open closed days again"
+    permission = "ledger.ask_reopen"
+    form = forms.ReopenForm
+    action = actions.REOPEN
+    nav = "ledger-accounts"
+
+    def form_arguments(self, target: Any) -> Mapping[str, Any]:
+        return {"entities": scope.entities_of(self.user)}
+
+    def payload(self, form: Any, target: Any) -> actions.Reopen:
+        data = form.cleaned_data
+        return actions.Reopen(data["entity"].pk, data["through"], data["reason"])
+
+
+def _position(text: str) -> Position | None:
+    """Where a statement page goes on; nonsense starts at the beginning."""
+    try:
+        day, journal_id, line_no = text.split("/")
+        return (date.fromisoformat(day), int(journal_id), int(line_no))
+    except ValueError:
+        return None

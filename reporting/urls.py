@@ -1,0 +1,7 @@
+"""Addresses of reports and of the first page."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
