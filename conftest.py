@@ -11,8 +11,10 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import psycopg2
 import pytest
@@ -44,8 +46,19 @@ def _use(name: str) -> None:
     settings.DATABASES["default"]["NAME"] = name
 
 
+def _drop(name: str) -> None:
+    """Drop a database as its owner, who may end the connections of our roles but not an autovacuum at work."""
+    for _ in range(100):
+        try:
+            return _admin([f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'])
+        except psycopg2.errors.InsufficientPrivilege:
+            time.sleep(0.1)
+    raise AssertionError(f"{name} cannot be dropped: is somebody connected as a superuser?")
+
+
 def _clone(name: str) -> None:
-    _admin([f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"'])
+    _drop(name)
+    _admin([f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"'])
 
 
 def _named(url: str, name: str) -> str:
@@ -55,7 +68,8 @@ def _named(url: str, name: str) -> str:
 
 def build_template() -> None:
     """Migrate a database as the owner and take it as the template of all others."""
-    _admin([f'DROP DATABASE IF EXISTS "{TEMPLATE}" WITH (FORCE)', f'CREATE DATABASE "{TEMPLATE}"'])
+    _drop(TEMPLATE)
+    _admin([f'CREATE DATABASE "{TEMPLATE}"'])
     environment = {**os.environ, "DATABASE_URL": _named(owner_url(), TEMPLATE)}
     for command in (["migrate", "--verbosity", "0"], ["protect"], ["load_roles"]):
         subprocess.run(
@@ -84,17 +98,45 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> I
     yield
     with django_db_blocker.unblock():
         connections["default"].close()
-        _admin([f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'])
+        _drop(name)
 
 
 def _fresh_copy(self: TransactionTestCase) -> None:
+    from ledger.services import journal
+
     name = connections["default"].settings_dict["NAME"]
     connections.close_all()
+    journal._months_open.clear()  # what it remembers of a database goes with it
     _clone(name)
     _use(name)
 
 
 TransactionTestCase._fixture_teardown = _fresh_copy
+
+
+@pytest.fixture
+def session_role(request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+    """Whose rights the test's own connection has: "application", "owner" or "superuser" (indirect parameter)."""
+    role = getattr(request, "param", "application")
+    url = {"application": None, "owner": owner_url(), "superuser": os.environ.get("DATABASE_ADMIN_URL")}[role]
+    if role == "superuser" and not url:
+        pytest.skip("this run has no database superuser")
+    link = connections["default"]
+    before = {name: link.settings_dict[name] for name in ("USER", "PASSWORD")}
+    with django_db_blocker.unblock():
+        link.close()
+    if url:
+        link.settings_dict.update(USER=urlsplit(url).username, PASSWORD=unquote(urlsplit(url).password or ""))
+    yield role
+    with django_db_blocker.unblock():
+        link.close()
+    link.settings_dict.update(before)
+
+
+@pytest.fixture
+def as_role(session_role: str, db: None) -> str:
+    """A test database connection of `session_role`, rolled back afterwards. Such a test carries no django_db mark."""
+    return session_role
 
 
 @pytest.fixture

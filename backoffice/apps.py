@@ -13,6 +13,10 @@ class BackofficeConfig(AppConfig):
     label = "project"
 
     def ready(self) -> None:
+        from backoffice import exports
+        from backoffice.ui import hooks
+
+        hooks.record_exports(exports.record)
         import_module("backoffice.celery")
         for config in apps.get_app_configs():
             if find_spec(f"{config.name}.tasks") is not None:

@@ -18,8 +18,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls.converters import IntConverter, UUIDConverter
 
 from backoffice.organisation.models import LegalEntity
 from backoffice.ui.views import Page
@@ -38,6 +40,7 @@ class Made:
 
 Builder = Callable[[LegalEntity, int], Made]
 _builders: dict[str, Builder] = {}
+_SAMPLES = {IntConverter: 1, UUIDConverter: UUID(int=1)}
 
 
 def builds(*routes: str) -> Callable[[Builder], Builder]:
@@ -54,12 +57,12 @@ def builds(*routes: str) -> Callable[[Builder], Builder]:
 
 @dataclass(frozen=True)
 class Found:
-    """One address of the URL map."""
+    """One address of the URL map. `arguments` are the names in its path, each with a value that fits its kind."""
 
     urlconf: str
     route: str
     view: Any
-    arguments: tuple[str, ...]
+    arguments: dict[str, Any]
 
     @property
     def page(self) -> type[Page] | None:
@@ -72,7 +75,7 @@ class Found:
 
     def address(self, made: Made | None = None) -> str:
         """The page's address; without rows, one that leads to nothing."""
-        kwargs = made.kwargs if made is not None else dict.fromkeys(self.arguments, 1)
+        kwargs = made.kwargs if made is not None else self.arguments
         query = "&".join(f"ids={key}" for key in made.ids) if made is not None else ""
         path = reverse(self.route, urlconf=self.urlconf, kwargs={name: kwargs[name] for name in self.arguments})
         return f"{path}?{query}" if query else path
@@ -80,7 +83,7 @@ class Found:
 
 def walk(urlconf: str) -> list[Found]:
     """Every named view of a URL map."""
-    return list(_walk(urlconf, get_resolver(urlconf), "", ()))
+    return list(_walk(urlconf, get_resolver(urlconf), "", {}))
 
 
 def pages(urlconf: str) -> list[Found]:
@@ -88,9 +91,12 @@ def pages(urlconf: str) -> list[Found]:
     return [found for found in walk(urlconf) if found.page is not None]
 
 
-def _walk(urlconf: str, resolver: URLResolver, prefix: str, outer: tuple[str, ...]) -> Iterator[Found]:
+def _walk(urlconf: str, resolver: URLResolver, prefix: str, outer: dict[str, Any]) -> Iterator[Found]:
     for entry in resolver.url_patterns:
-        arguments = (*outer, *entry.pattern.converters)
+        arguments = {
+            **outer,
+            **{name: _SAMPLES.get(type(kind), "x") for name, kind in entry.pattern.converters.items()},
+        }
         if isinstance(entry, URLResolver):
             inner = f"{prefix}{entry.namespace}:" if entry.namespace else prefix
             yield from _walk(urlconf, entry, inner, arguments)

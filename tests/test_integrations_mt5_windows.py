@@ -127,6 +127,16 @@ def test_a_server_that_is_always_slow_is_given_up(simulator):
     assert len(asked(simulator, BATCH)) == 5
 
 
+def test_a_server_that_is_slow_now_and_then_is_not_given_up(simulator):
+    everything = add(simulator, trade(NOW - 10))
+    with connected(simulator, timeout_seconds=0.1) as client:
+        reader = DealReader(client, "*", slice_seconds=60)
+        for _ in range(6):
+            misbehave(simulator, "slow", count=1, seconds=5, path=BATCH)
+            found = list(reader.read(NOW - 59, NOW, now=NOW))
+            assert [int(item["Deal"]) for item in found] == everything
+
+
 @pytest.mark.parametrize("retcode", ["14 Partial", "9 Timeout"])
 def test_answers_the_server_could_not_complete_are_halved(simulator, retcode):
     everything = add(simulator, trade(NOW - 3000), trade(NOW - 10))

@@ -36,6 +36,7 @@ def forwards(queryset, order, size):
         assert not page.refused
         assert len(page.rows) <= size
         seen += [row.pk for row in page.rows]
+        assert len(seen) <= 200, "the walk turns in circles"
         if page.after is None:
             return seen
         place = Place(after=page.after)
@@ -47,6 +48,7 @@ def backwards(queryset, order, size):
         page = paging.page(queryset, order, size=size, place=place)
         assert not page.refused
         seen = [row.pk for row in page.rows] + seen
+        assert len(seen) <= 200, "the walk turns in circles"
         if page.before is None:
             return seen
         place = Place(before=page.before)
@@ -209,6 +211,17 @@ def test_the_total_is_exact_up_to_its_limit_and_then_about(monkeypatch):
     assert str(many).startswith("about ")
     assert str(paging.Total(3)) == "3"
     assert str(paging.Total(9_876)) == "9,876"
+
+
+@pytest.mark.parametrize(("limit", "exact"), [(29, False), (30, True), (31, True)])
+def test_the_limit_itself_is_still_exact(monkeypatch, limit, exact):
+    make_entries(builders.entity(), 30)
+    monkeypatch.setattr(paging, "EXACT_UP_TO", limit)
+
+    found = paging.total(Entry.objects.all())
+
+    assert found.exact is exact
+    assert found.count == 30 or not exact
 
 
 @pytest.mark.parametrize(

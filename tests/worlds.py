@@ -96,10 +96,11 @@ def world() -> World:
                 connection=source, symbol=symbol, defaults={"instrument": instrument, "contract_size": Decimal(size)}
             )
     here = entity("CY")
-    client = clients.open_client(actor=ROBOT, entity_id=here.pk, number="C-1", name="Ada Lovelace", country="GB")
-    (account,) = clients.open_trading_accounts(
-        actor=ROBOT, logins=[Login(client_id=client.pk, connection_id=server.pk, login=1001, currency="USD")]
-    )
+    with clock.at(NOON.replace(tzinfo=UTC) - timedelta(days=30)):
+        client = clients.open_client(actor=ROBOT, entity_id=here.pk, number="C-1", name="Ada Lovelace", country="GB")
+        (account,) = clients.open_trading_accounts(
+            actor=ROBOT, logins=[Login(client_id=client.pk, connection_id=server.pk, login=1001, currency="USD")]
+        )
     return World(server, lp, connection("adyen_settlement", "adyen"), connection("camt053", "bank"), client, account)
 
 

@@ -34,7 +34,7 @@ class Login:
     """One account on a trade server. `activity` is positions a day in tenths; a reckless one takes far too much."""
 
     number: int
-    client: Client
+    client: Client = field(compare=False, repr=False)
     server: str
     group: str
     currency: str

@@ -6,8 +6,8 @@ from backoffice.demo.chance import Dice
 
 # Country, how many clients of a hundred, first names, family names.
 _PEOPLE: tuple[tuple[str, int, str, str], ...] = (
-    ("DE", 9, "Anna Lukas Jürgen Sabine Björn Käthe Matthias Ulrike", "Müller Schäfer Groß Weiß Krüger Lindström Voß Bauer"),
-    ("GB", 8, "Oliver Amelia Rhys Niamh George Isla Harriet Callum", "O'Brien Smith-Jones MacLeod Hughes D'Arcy Whitfield Patel Okafor"),
+    ("DE", 9, "Anna Lukas Jürgen Sabine Björn Käthe Ulrike", "Müller Schäfer Groß Weiß Krüger Voß Bauer"),
+    ("GB", 8, "Oliver Amelia Rhys Niamh George Isla", "O'Brien Smith-Jones MacLeod D'Arcy Patel Okafor"),
     ("ES", 7, "María José Íñigo Lucía Álvaro Begoña Sergio Inés", "Muñoz García Ibáñez Peña Núñez Zubiría Ordóñez Gil"),
     ("IT", 6, "Niccolò Giulia Francesco Chiara Matteo Benedetta", "D'Angelo Rossi Dell'Acqua Conti Bianchi Caffè"),
     ("FR", 6, "Élodie François Noël Maëlle Gaëtan Anaïs", "L'Hermitte Dubois Lefèvre Garçon D'Estaing Côté"),

@@ -108,16 +108,20 @@ class Payout:
 
 @dataclass(slots=True)
 class Mt4Row:
-    """A row of MT4's report table over its life: an order (from `pending_at`), a trade, or a balance row."""
+    """A row of MT4's report table over its life. While the trade is open it says the `open_` values and a floating
+    result; a pending order that is `cancelled` closes without any."""
 
     ticket: int
     login: int
     command: int
     opened: datetime
     closed: datetime | None = None
+    shows_at: datetime | None = None
+    cancelled: datetime | None = None
     symbol: Symbol | None = None
     symbol_name: str = ""
     lots: Decimal = ZERO
+    open_lots: Decimal = ZERO
     open_price: Decimal = ZERO
     close_price: Decimal = ZERO
     profit: Decimal = ZERO
@@ -125,10 +129,6 @@ class Mt4Row:
     commission: Decimal = ZERO
     comment: str = ""
     open_comment: str = ""
-    reason: int = 0
-    pending_at: datetime | None = None
-    pending_command: int = 0
-    cancelled: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -185,6 +185,9 @@ class FetchDeal:
 Act = EditDeal | DeleteDeal | AddUser | MoveUser | OpenLogin | HandJournal | FetchDeal
 
 
+Subject = str | MtDeal | Mt4Row | BankRow | PspRow
+
+
 @dataclass(slots=True)
 class Planted:
     """A break that must be there: found first by the run of `opens`, and gone with the run of `resolves`, if any.
@@ -194,7 +197,7 @@ class Planted:
 
     klass: str
     entity: str
-    subject: str | MtDeal | Mt4Row
+    subject: Subject
     why: str
     opens: date
     resolves: date | None = None

@@ -62,6 +62,7 @@ class Trader:
         self,
         dice: Dice,
         market: Market,
+        *,
         symbols: Sequence[Symbol],
         moment: Moment,
         days: Sequence[date],
@@ -94,7 +95,6 @@ class Trader:
 
     def close(self, position: Position, at: datetime, lots: Decimal, reason: str = "") -> Exit:
         """Close a position, or a part of it, at the market."""
-        instrument = position.symbol.instrument
         price = self._price(position.symbol, -position.side, at)
         result = (price - position.price) * position.symbol.contract * lots * position.side
         done = Exit(
@@ -107,7 +107,6 @@ class Trader:
             reason=reason or self._dice.weighted((("CLIENT", 5), ("SL", 2), ("TP", 2), ("EXPERT", 1))),
         )
         position.exits.append(done)
-        assert instrument.quote, "an instrument is quoted in something"
         return done
 
     def floating(self, position: Position, at: datetime) -> Decimal:
@@ -127,10 +126,8 @@ class Trader:
         if at >= self._ends or at <= position.at:
             return position
         part = (position.lots * self._dice.number(3, 7) / 10).quantize(Decimal("0.01"))
-        if self._dice.chance(9) and 0 < part < position.lots:
-            halfway = position.at + (at - position.at) / 2
-            if is_open(halfway.date()):
-                self.close(position, halfway.replace(microsecond=0), part)
+        if day == self._days[index] and self._dice.chance(12) and 0 < part < position.lots:
+            self.close(position, position.at + (at - position.at) // 2, part)
         self.close(position, at, position.open_lots)
         return position
 

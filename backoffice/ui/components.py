@@ -100,10 +100,9 @@ def actor(who: object) -> SafeString:
     if who is None or who == "":
         return nothing("nobody")
     label = who.label if isinstance(who, (Person, System)) else str(who)
-    kind = "system" if label.startswith("system: ") else "person"
-    return tag(
-        "span", label.removeprefix("system: "), class_=f"actor {kind}", title="a job" if kind == "system" else None
-    )
+    if label.startswith("system: "):
+        return safe(f'<span class="actor system" title="a job">{escape_text(label.removeprefix("system: "))}</span>')
+    return safe(f'<span class="actor person">{escape_text(label)}</span>')
 
 
 def moment(value: datetime | None, *, zone: bool = True) -> SafeString:
@@ -145,7 +144,9 @@ def short_hash(value: str | bytes, length: int = 10) -> SafeString:
     text = value.hex() if isinstance(value, bytes) else value
     if not text:
         return nothing()
-    return tag("code", text[:length] + ("…" if len(text) > length else ""), class_="hash", title=text, data_copy=text)
+    whole = escape_text(text)
+    short = escape_text(text[:length]) + ("…" if len(text) > length else "")
+    return safe(f'<code class="hash" title="{whole}" data-copy="{whole}">{short}</code>')
 
 
 def shown(value: Any) -> Child:

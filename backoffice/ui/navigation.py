@@ -67,11 +67,6 @@ def sections(user: User) -> tuple[Section, ...]:
     return tuple(Section(title, tuple(items)) for title, items in found.items())
 
 
-def item_of(route: str) -> Item | None:
-    """The item that leads to a route."""
-    return _items.get(route)
-
-
 def _shown(item: Item, user: User) -> Shown:
     count = item.counter(user) if item.counter else 0
     return Shown(item.label, reverse(item.route), item.route, item.key, "99+" if count > 99 else str(count or ""))

@@ -205,8 +205,7 @@ def _far(connection: Connection) -> datetime:
 def _with_vanished(server: TradeServer, connection: Connection, known: set[int], pulled: Pulled) -> Sequence[Raw]:
     """The answer, plus a last version for each deal that we know in the window and the server has no more."""
     answered = {item.record.ticket for item in pulled.items if isinstance(item.record, records.Deal)}
-    unread = {int(r.raw) for r in pulled.rejected if r.raw.isdigit()}
-    missing = sorted(known - answered - unread)
+    missing = sorted(known - answered - _unread(pulled))
     if not answered and len(known) >= SUSPICIOUS_FROM:
         raise ServerError(f"an empty answer where {len(known)} deals are known", retry=True)
     if len(missing) > ASK_ONE_BY_ONE_MAX:
@@ -217,6 +216,19 @@ def _with_vanished(server: TradeServer, connection: Connection, known: set[int],
         found = server.deal(ticket)
         extra.append(found if found is not None else _gone(before[ticket]))
     return [*pulled.items, *extra]
+
+
+def _unread(pulled: Pulled) -> set[int]:
+    """Tickets of records that came but could not be read: those deals are not gone."""
+    found: set[int] = set()
+    for rejected in pulled.rejected:
+        try:
+            ticket = json.loads(rejected.raw).get("Deal", "")
+        except (ValueError, AttributeError):
+            continue
+        if str(ticket).isdigit():
+            found.add(int(ticket))
+    return found
 
 
 def _gone(known: records.Deal) -> Raw:

@@ -6,9 +6,10 @@ cannot be overtaken, and ids commit in order within a connection.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import connection as database
@@ -16,9 +17,10 @@ from django.db import connection as database
 from backoffice.kernel import bulk, locking
 from backoffice.kernel.locking import Lock
 from integrations.models import Connection
-from integrations.models.columns import Table, digest
+from integrations.models.columns import SEPARATOR, Table
 
-_SPECIAL = re.compile(r"[\\\t\n\r\x00]")
+_SPECIAL = re.compile(r"[\\\t\n\r]")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 BATCH = 20_000
 
 
@@ -58,6 +60,7 @@ def store(*, connection: Connection, table: Table, rows: Sequence[Row], received
     assert len(rows) <= BATCH, "cut the batch"
     if not rows:
         return Stored()
+    rows = _storable(rows)
     positions = [table.said.index(column) for column in table.key]
     known = _latest(connection, table, rows, positions)
     head = f"{connection.entity_id}\t{connection.pk}\t"
@@ -70,7 +73,8 @@ def store(*, connection: Connection, table: Table, rows: Sequence[Row], received
         key = tuple(row.said[p] for p in positions)
         assert key not in seen, f"{table.kind} {key} twice in one batch"
         seen.add(key)
-        content = digest(row.said)
+        text = SEPARATOR.join(row.said)
+        content = hashlib.sha256(text.encode()).digest()
         before = known.get(key)
         if before is not None and bytes(before[2]) == content:
             stored.same += 1
@@ -83,7 +87,7 @@ def store(*, connection: Connection, table: Table, rows: Sequence[Row], received
             version = before[1] + 1
             superseded.append(f"{table.kind}\t{before[0]}\n")
         fields = "\t".join((*row.said, *row.derived))
-        if _SPECIAL.search("".join(row.said)):
+        if _SPECIAL.search(text):
             fields = "\t".join(map(bulk.field, (*row.said, *row.derived)))
         lines.append(f"{head}{version}\t\\\\x{content.hex()}\t{row.raw_id}\t{row.raw_line}{tail}\t{fields}\n")
     if lines:
@@ -94,6 +98,18 @@ def store(*, connection: Connection, table: Table, rows: Sequence[Row], received
 
 
 _COMMON = ("entity_id", "connection_id", "version", "content_hash", "raw_id", "raw_line", "received_at")
+
+
+def _storable(rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows as PostgreSQL can keep them. A NUL or half of a surrogate pair, which no text of its can hold,
+    becomes U+FFFD before anything is hashed: what is hashed is what is stored."""
+    try:
+        damaged = b"\x00" in "".join(["".join(row.said) for row in rows]).encode()
+    except UnicodeEncodeError:
+        damaged = True
+    if not damaged:
+        return rows
+    return [replace(row, said=tuple(_UNSTORABLE.sub("\ufffd", text) for text in row.said)) for row in rows]
 
 
 def _latest(

@@ -43,7 +43,16 @@ _RULES = {
           FROM ledger_line l
           LEFT JOIN ledger_ledgeraccount a ON a.id = l.account_id
          WHERE a.id IS NULL OR a.entity_id <> l.entity_id OR a.currency_id <> l.currency
-            OR scale(trim_scale(l.amount)) > a.exponent""",
+            OR scale(trim_scale(l.amount)) > a.exponent OR a.striped = (l.account_seq IS NOT NULL)""",
+    "a balance row says what its account says": """
+        SELECT 'account ' || a.id, count(b.stripe) || ' balance rows, not all as the account is'
+          FROM ledger_ledgeraccount a LEFT JOIN ledger_balance b ON b.account_id = a.id
+         GROUP BY a.id
+        HAVING count(b.stripe) <> CASE WHEN a.striped THEN 16 ELSE 1 END
+            OR bool_or((b.stripe = -1) = a.striped OR b.entity_id <> a.entity_id OR b.currency <> a.currency_id
+                       OR b.exponent <> a.exponent OR b.floor IS DISTINCT FROM a.floor
+                       OR b.sign <> CASE WHEN a.kind IN ('ASSET', 'EXPENSE') THEN 1 ELSE -1 END
+                       OR b.is_open <> (a.closed_at IS NULL))""",
     "a balance is the sum of its lines": """
         SELECT 'account ' || coalesce(b.account_id, l.account_id),
                'stored ' || coalesce(b.amount::text, 'nothing') || ', lines sum to ' || coalesce(l.amount, 0)
@@ -66,18 +75,34 @@ _RULES = {
           JOIN (SELECT entity_id, journal_id,
                        string_agg(account_id || ':' || trim_scale(amount)::text, E'\\x1f' ORDER BY line_no) AS lines
                   FROM ledger_line GROUP BY 1, 2) l ON l.entity_id = j.entity_id AND l.journal_id = j.id
-         WHERE j.input_hash <> sha256(convert_to(concat_ws(E'\\x1f', j.business_date::text, j.kind, j.description,
-                   j.reference, coalesce(j.reverses_id::text, 'None'), l.lines), 'UTF8'))""",
+         WHERE j.input_hash <> sha256(convert_to(concat_ws(E'\\x1f', j.key, j.kind, j.description, j.reference,
+                   concat_ws(' ', length(j.key), length(j.kind), length(j.description)), j.business_date::text,
+                   coalesce(j.reverses_id::text, 'None'), l.lines), 'UTF8'))""",
     "nothing was posted on a closed day": """
-        SELECT 'journal ' || j.id, 'posted ' || j.posted_at || ' for ' || j.business_date || ', closed through ' || c.closed_through
+        SELECT 'journal ' || j.id, 'is of ' || j.business_date || ', closed through ' || c.closed_through || ' by then'
           FROM ledger_journal j
           JOIN LATERAL (SELECT closed_through FROM ledger_closing c
-                         WHERE c.entity_id = j.entity_id AND c.at < j.posted_at ORDER BY c.id DESC LIMIT 1) c ON true
+                         WHERE c.entity_id = j.entity_id AND c.last_journal_id < j.id ORDER BY c.id DESC LIMIT 1) c ON true
          WHERE j.business_date <= c.closed_through""",
+    "the balance kept of a closed day is the sum of its lines": """
+        SELECT 'account ' || account_id, 'kept ' || kept || ' for ' || day || ', lines sum to ' || running
+          FROM (SELECT account_id, day, kept,
+                       sum(amount) OVER (PARTITION BY account_id ORDER BY day, kept IS NOT NULL) AS running
+                  FROM (SELECT account_id, business_date AS day, sum(amount) AS amount, NULL::numeric AS kept
+                          FROM ledger_line GROUP BY 1, 2
+                         UNION ALL
+                        SELECT d.account_id, d.date, 0, d.amount
+                          FROM ledger_daybalance d JOIN ledger_closing k ON k.id = d.closing_id
+                         WHERE NOT EXISTS (SELECT FROM ledger_closing c WHERE c.entity_id = k.entity_id
+                                              AND c.id > k.id AND c.closed_through < d.date)) moves) w
+         WHERE kept <> running""",
     "a reversal is the exact opposite of its journal": """
-        SELECT 'journal ' || r.id, 'reverses ' || r.reverses_id
+        SELECT DISTINCT 'journal ' || r.id, 'reverses ' || r.reverses_id
           FROM ledger_journal r
+          LEFT JOIN ledger_journal o ON o.entity_id = r.entity_id AND o.id = r.reverses_id
           LEFT JOIN ledger_line a ON a.entity_id = r.entity_id AND a.journal_id = r.id
-          LEFT JOIN ledger_line b ON b.entity_id = r.entity_id AND b.journal_id = r.reverses_id AND b.line_no = a.line_no
-         WHERE r.reverses_id IS NOT NULL AND (b.account_id IS DISTINCT FROM a.account_id OR b.amount IS DISTINCT FROM -a.amount)""",
+          LEFT JOIN ledger_line b ON b.entity_id = r.entity_id AND b.journal_id = o.id AND b.line_no = a.line_no
+         WHERE r.reverses_id IS NOT NULL
+           AND (o.line_count IS DISTINCT FROM r.line_count OR b.account_id IS DISTINCT FROM a.account_id
+                OR b.amount IS DISTINCT FROM -a.amount)""",
 }

@@ -92,10 +92,15 @@ class Draft:
     reverses_id: int | None = None
 
     def fingerprint(self) -> bytes:
-        """SHA-256 over everything that decides what is booked. Amounts count by value: 1.0 equals 1.00."""
-        head = (str(self.business_date), self.kind, self.description, self.reference, str(self.reverses_id))
-        lines = [f"{e.account_id}:{e.amount.normalize():f}" for e in self.entries]
-        return hashlib.sha256("\x1f".join((*head, *lines)).encode()).digest()
+        """SHA-256 over everything that decides what is booked. Amounts count by value: 1.0 equals 1.00.
+
+        The lengths keep two drafts apart whose texts differ only in where one ends and the next begins.
+        """
+        texts = (self.key, self.kind, self.description, self.reference)
+        lengths = f"{len(self.key)} {len(self.kind)} {len(self.description)}"
+        lines = [f"{entry.account_id}:{_digits(entry.amount)}" for entry in self.entries]
+        parts = (*texts, lengths, str(self.business_date), str(self.reverses_id), *lines)
+        return hashlib.sha256("\x1f".join(parts).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +243,12 @@ def _call(statement: str, parameters: Sequence[Any]) -> tuple[Any, ...]:
             raise refusal(error) or error from error
         row: tuple[Any, ...] = cursor.fetchone()
     return row
+
+
+def _digits(amount: Decimal) -> str:
+    """All digits of an amount without trailing zeros; `normalize` would round to 28 of them."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _check_size(draft: Draft) -> None:

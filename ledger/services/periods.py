@@ -7,9 +7,10 @@ from datetime import date, timedelta
 from django.db import connection, transaction
 
 from backoffice.audit import services as audit
-from backoffice.kernel import clock
+from backoffice.kernel import clock, locking
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import DomainError
+from backoffice.kernel.locking import Lock
 from ledger.models import Closing
 
 
@@ -37,6 +38,7 @@ def close_day(*, actor: Actor, entity_id: int, day: date, reason: str = "") -> C
     """
     if day >= clock.today() + timedelta(days=1):
         raise CannotClose(f"{day} is not over yet.")
+    locking.advisory(Lock.ENTITY_DAY, entity_id)
     before = closed_through(entity_id)
     if before is not None and day <= before:
         raise CannotClose(f"The books are closed through {before} already.")
@@ -51,6 +53,7 @@ def close_day(*, actor: Actor, entity_id: int, day: date, reason: str = "") -> C
 @transaction.atomic
 def reopen(*, actor: Actor, entity_id: int, through: date, reason: str) -> Closing:
     """Open the books again: they stay closed up to and including `through` only. Runs behind four eyes."""
+    locking.advisory(Lock.ENTITY_DAY, entity_id)
     before = closed_through(entity_id)
     if before is None or through >= before:
         raise CannotClose("The books are open after that day already.")
@@ -67,12 +70,14 @@ def _keep_balances(closing: Closing, before: date | None) -> None:
         cursor.execute(
             """
             INSERT INTO ledger_daybalance (closing_id, account_id, date, amount)
-            SELECT %(closing)s, m.account_id, %(day)s, m.amount + coalesce(p.amount, 0)
-              FROM (SELECT account_id, sum(amount) AS amount FROM ledger_line
-                     WHERE entity_id = %(entity)s AND business_date > %(after)s AND business_date <= %(day)s
-                     GROUP BY account_id) m
+            SELECT %(closing)s, m.account_id, %(day)s, coalesce(p.amount, 0) + (
+                       SELECT coalesce(sum(l.amount), 0) FROM ledger_line l
+                        WHERE l.account_id = m.account_id AND l.business_date > coalesce(p.date, '1900-01-01')
+                          AND l.business_date <= %(day)s)
+              FROM (SELECT DISTINCT account_id FROM ledger_line
+                     WHERE entity_id = %(entity)s AND business_date > %(after)s AND business_date <= %(day)s) m
               LEFT JOIN LATERAL (
-                  SELECT d.amount FROM ledger_daybalance d
+                  SELECT d.amount, d.date FROM ledger_daybalance d
                    WHERE d.account_id = m.account_id AND d.date <= %(after)s
                      AND NOT EXISTS (SELECT FROM ledger_closing c WHERE c.entity_id = %(entity)s
                                         AND c.id > d.closing_id AND c.closed_through < d.date)

@@ -109,6 +109,9 @@ DECLARE
     written int;
     known_hash bytea;
 BEGIN
+    IF cardinality(p_accounts) <> cardinality(p_amounts) THEN
+        RAISE EXCEPTION 'the arrays of a posting differ in length' USING ERRCODE = 'BO014';
+    END IF;
     PERFORM pg_advisory_xact_lock_shared(1, p_entity::int);
     PERFORM FROM (
         SELECT 1 FROM public.ledger_balance b

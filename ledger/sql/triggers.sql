@@ -55,14 +55,26 @@ BEGIN
         RAISE EXCEPTION 'the day is closed' USING ERRCODE = 'BO013';
     ELSIF seen.reverses THEN
         PERFORM FROM new_lines n
-           JOIN public.ledger_journal r
-             ON r.entity_id = n.entity_id AND r.id = n.journal_id AND r.reverses_id IS NOT NULL
-           LEFT JOIN public.ledger_journal o ON o.entity_id = r.entity_id AND o.id = r.reverses_id
-           LEFT JOIN public.ledger_line l ON l.entity_id = o.entity_id AND l.business_date = o.business_date
-                                         AND l.journal_id = o.id AND l.line_no = n.line_no
-          WHERE o.line_count IS DISTINCT FROM r.line_count OR l.account_id IS DISTINCT FROM n.account_id
-             OR l.amount IS DISTINCT FROM -n.amount
-          LIMIT 1;
+          CROSS JOIN LATERAL (
+              SELECT reverses_id, line_count FROM public.ledger_journal
+               WHERE entity_id = n.entity_id AND id = n.journal_id
+              OFFSET 0
+          ) r
+          LEFT JOIN LATERAL (
+              SELECT business_date, line_count FROM public.ledger_journal
+               WHERE entity_id = n.entity_id AND id = r.reverses_id
+              OFFSET 0
+          ) o ON true
+          LEFT JOIN LATERAL (
+              SELECT account_id, amount FROM public.ledger_line
+               WHERE entity_id = n.entity_id AND business_date = o.business_date AND journal_id = r.reverses_id
+                 AND line_no = n.line_no
+              OFFSET 0
+          ) l ON true
+         WHERE r.reverses_id IS NOT NULL
+           AND (o.line_count IS DISTINCT FROM r.line_count OR l.account_id IS DISTINCT FROM n.account_id
+                OR l.amount IS DISTINCT FROM -n.amount)
+         LIMIT 1;
         IF FOUND THEN
             RAISE EXCEPTION 'a reversal is the exact opposite of the journal it reverses' USING ERRCODE = 'BO012';
         END IF;
@@ -168,7 +180,9 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock(6, 0);
-    IF to_regclass('public.' || name) IS NOT NULL THEN
+    -- Asked of the table: to_regclass may still remember its first answer.
+    PERFORM FROM pg_class c WHERE c.relname = name AND c.relnamespace = 'public'::regnamespace;
+    IF FOUND THEN
         RETURN;
     END IF;
     EXECUTE format('CREATE TABLE public.%I (LIKE public.ledger_line INCLUDING ALL)', name);

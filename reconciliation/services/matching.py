@@ -45,7 +45,7 @@ class Outcome:
 def match(*, run: Run, cutoff: datetime, now: datetime) -> Outcome:
     """Compare, store what matches, keep what does not as breaks. The caller holds the run's lock."""
     locking.require_transaction()
-    _execute("DROP TABLE IF EXISTS found, found_trades")
+    _execute("DROP TABLE IF EXISTS found, found_trades, found_split, found_resent")
     _execute("CREATE TEMP TABLE found (class text, key text, business_date date, amount numeric, currency text,"
              " summary text, refs jsonb) ON COMMIT DROP")  # fmt: skip
     outcome = {Kind.TRADES: _trades, Kind.BALANCES: _balances, Kind.CASH: _cash}[Kind(run.kind)](run, cutoff)
@@ -78,11 +78,9 @@ def _trades(run: Run, cutoff: datetime) -> Outcome:
         "price_tolerance": Decimal(run.rule.parameters["price_tolerance"]),
         "late": f"{run.rule.parameters['late_seconds']} seconds",
     }
-    _execute("CREATE TEMP TABLE found_trades (class text, connection_id bigint, ticket bigint, deal_id bigint,"
-             " listing_id bigint, fill_id bigint) ON COMMIT DROP")  # fmt: skip
-    _count(outcome, "trades.sql", values)
-    if ready:
-        _count(outcome, "trades_duplicates.sql", values)
+    _execute(_text("trades_orders.sql"), values)
+    _execute(_text("trades.sql"), values)
+    _count(outcome, "trades_matches.sql", values)
     _execute(_text("trades_found.sql"), values)
     _execute(_text("trades_unbooked.sql"), values)
     return outcome

@@ -130,6 +130,8 @@ def _gather(run: Run) -> list[str]:
                 feeds.snapshot_accounts(
                     actor=System("reconciliation"), connection_id=connection.pk, day=run.business_date
                 )
+                # Deals of the next day that the answer already contains are taken off again: they have to be known.
+                feeds.pull(actor=System("reconciliation"), connection_id=connection.pk)
         except FeedFailed as error:
             notes.append(str(error))
     return notes

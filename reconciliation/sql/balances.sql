@@ -7,7 +7,7 @@ WITH snapshots AS (
       FROM integrations_accountsnapshot s
      WHERE s.connection_id = ANY (%(servers)s) AND s.business_date = %(day)s AND s.received_at <= %(cutoff)s
      ORDER BY s.connection_id, s.login, s.version DESC
-), after_day AS (
+), after_day AS MATERIALIZED (
     SELECT d.connection_id, d.login,
            sum(d.profit + d.swap + d.commission + d.fee) FILTER (WHERE d.kind <> ALL (%(credit_kinds)s)) AS balance,
            sum(d.profit + d.swap + d.commission + d.fee) FILTER (WHERE d.kind = ANY (%(credit_kinds)s)) AS credit
@@ -20,14 +20,16 @@ WITH snapshots AS (
     SELECT account_id, sum(amount) AS amount FROM ledger_line
      WHERE entity_id = %(entity)s AND business_date > %(day)s GROUP BY account_id
 ), ours AS (
-    SELECT a.id, a.connection_id, a.login, a.currency_id,
+    SELECT a.id, a.connection_id, a.login, a.currency_id, a.opened_at,
            -(b.amount - coalesce(lb.amount, 0)) AS balance, -(c.amount - coalesce(lc.amount, 0)) AS credit
       FROM accounts_tradingaccount a
       JOIN ledger_balance b ON b.account_id = a.balance_account_id
       JOIN ledger_balance c ON c.account_id = a.credit_account_id
       LEFT JOIN later_lines lb ON lb.account_id = a.balance_account_id
       LEFT JOIN later_lines lc ON lc.account_id = a.credit_account_id
-     WHERE a.connection_id = ANY (%(servers)s) AND a.opened_at::date <= %(day)s::date + 1
+     WHERE a.connection_id = ANY (%(servers)s)
+), asked AS (
+    SELECT connection_id, max(taken_at) AS at FROM snapshots GROUP BY connection_id
 ), compared AS MATERIALIZED (
     SELECT coalesce(s.connection_id, o.connection_id) AS connection_id, coalesce(s.login, o.login) AS login,
            s.id AS snapshot_id, o.id AS account_id, s.currency AS server_currency, o.currency_id AS our_currency,
@@ -36,6 +38,9 @@ WITH snapshots AS (
       FROM snapshots s
       LEFT JOIN after_day d ON d.connection_id = s.connection_id AND d.login = s.login
       FULL JOIN ours o ON o.connection_id = s.connection_id AND o.login = s.login
+      JOIN asked ON asked.connection_id = coalesce(s.connection_id, o.connection_id)
+     -- an account that was opened after the server was asked could not be in its answer
+     WHERE s.id IS NOT NULL OR o.opened_at <= asked.at
 ), differences AS (
     SELECT c.*, v.class, v.amount, v.theirs, v.mine
       FROM compared c

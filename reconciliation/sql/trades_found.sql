@@ -17,3 +17,4 @@ SELECT t.class,
   LEFT JOIN integrations_listingrow r ON r.listing_id = t.listing_id AND r.ticket = t.ticket
   LEFT JOIN integrations_fill f ON f.entity_id = %(entity)s AND f.id = t.fill_id
   LEFT JOIN accounts_tradingaccount a ON a.connection_id = t.connection_id AND a.login = coalesce(r.login, d.login)
+ WHERE t.class <> 'elsewhere'

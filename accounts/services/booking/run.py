@@ -130,7 +130,9 @@ def _plan(actor: Actor, connection: Connection, bookable: Bookable, rows: Sequen
     days: dict[date, date] = {}
     for row in rows:
         wanted = row[bookable.day_column]
-        day = days.setdefault(wanted, periods.posting_date(connection.entity_id, wanted))
+        if wanted not in days:
+            days[wanted] = periods.posting_date(connection.entity_id, wanted)
+        day = days[wanted]
         original = undo.get(bookable.journal_key(connection.pk, row, row["version"] - 1))
         if original is not None:
             key = f"{original.key}:reversed"

@@ -5,7 +5,7 @@ ALTER TABLE approvals_participation
 
 -- The maker is written by the database, so that nobody can be forgotten as one.
 CREATE FUNCTION approvals_add_maker() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF NEW.state <> 'PENDING' THEN
         RAISE EXCEPTION 'a request starts as PENDING' USING ERRCODE = 'BO020';
@@ -20,7 +20,7 @@ ALTER TABLE approvals_request ENABLE ALWAYS TRIGGER request_add_maker;
 
 -- Only the state of a request changes, along the arrows, and EXECUTED needs its people.
 CREATE FUNCTION approvals_guard_request() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     approvals int;
     executors int;
@@ -32,7 +32,8 @@ BEGIN
     IF NEW.state = OLD.state THEN
         RAISE EXCEPTION 'request % is %', OLD.id, OLD.state USING ERRCODE = 'BO022';
     END IF;
-    IF NOT (OLD.state = 'PENDING' OR (OLD.state = 'APPROVED' AND NEW.state <> 'PENDING')) THEN
+    IF NEW.state NOT IN ('APPROVED', 'EXECUTED', 'REJECTED', 'WITHDRAWN', 'EXPIRED')
+       OR OLD.state NOT IN ('PENDING', 'APPROVED') THEN
         RAISE EXCEPTION 'request % cannot go from % to %', OLD.id, OLD.state, NEW.state USING ERRCODE = 'BO022';
     END IF;
     IF NEW.state IN ('APPROVED', 'EXECUTED') THEN
@@ -59,12 +60,14 @@ ALTER TABLE approvals_request ENABLE ALWAYS TRIGGER request_kept;
 
 -- Parts are taken while the request is open; the maker's own is written above.
 CREATE FUNCTION approvals_guard_part() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     request_state text;
+    maker bigint;
 BEGIN
-    SELECT state INTO request_state FROM public.approvals_request WHERE id = NEW.request_id FOR UPDATE;
-    IF NEW.part = 'MAKER' AND pg_trigger_depth() < 2 THEN
+    SELECT state, maker_id INTO request_state, maker FROM public.approvals_request WHERE id = NEW.request_id FOR UPDATE;
+    -- Nobody's part comes before the request: its maker's is the first.
+    IF NOT FOUND OR (NEW.part = 'MAKER' AND NEW.person_id <> maker) THEN
         RAISE EXCEPTION 'the maker of a request is written with it' USING ERRCODE = 'BO020';
     END IF;
     IF NEW.part = 'EXECUTOR' AND request_state <> 'APPROVED' THEN

@@ -6,11 +6,14 @@ that a migration forgot to declare is closed, not open.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from django.apps import apps
 from django.conf import settings
 from django.db import connection, models
+from django.db.backends.utils import CursorWrapper
 
 from backoffice.kernel.tables import Access, access_of
 
@@ -63,34 +66,104 @@ def protect() -> int:
 def differences() -> list[str]:
     """Where the running database's rights and guards differ from what is declared; empty when all is well."""
     role = settings.DATABASE_APP_ROLE
-    found: list[str] = []
     with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT c.relname, coalesce(array_agg(a.privilege_type ORDER BY a.privilege_type)
-                      FILTER (WHERE a.privilege_type IS NOT NULL), '{}')
-                 FROM pg_class c
-                 LEFT JOIN LATERAL aclexplode(c.relacl) a
-                   ON a.grantee IN (0, (SELECT oid FROM pg_roles WHERE rolname = %s))
-                WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
-                GROUP BY c.relname""",
-            [role],
-        )
-        declared = table_grants()
-        for table, rights in cursor.fetchall():
-            wanted = sorted(declared.get(table, ()))
-            if sorted(rights) != wanted:
-                found.append(f"rights of {role} on {table}: {', '.join(rights) or 'none'}, declared {wanted}")
-        cursor.execute(
-            """SELECT c.relname FROM pg_class c
-                WHERE c.relname = ANY (%s) AND NOT EXISTS (
-                    SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled = 'A'
-                       AND (t.tgtype & 16 > 0 OR t.tgtype & 8 > 0))""",
-            [append_only_tables()],
-        )
-        found += [f"{table} has lost the trigger that refuses changes" for (table,) in cursor.fetchall()]
-        cursor.execute(
-            """SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-                WHERE NOT t.tgisinternal AND t.tgenabled <> 'A' AND c.relnamespace = 'public'::regnamespace"""
-        )
-        found += [f"the trigger {name} on {table} is not always enabled" for table, name in cursor.fetchall()]
-    return found
+        return [*_rights(cursor, role), *_functions(cursor, role), *_triggers(cursor)]
+
+
+def _rights(cursor: CursorWrapper, role: str) -> Iterator[str]:
+    """Rights on tables and columns, and that the role cannot act as the owner of the tables."""
+    cursor.execute(_TABLE_RIGHTS, [role])
+    declared = table_grants()
+    for table, rights in cursor.fetchall():
+        wanted = sorted(declared.get(table, ()))
+        if sorted(rights) != wanted:
+            yield f"rights of {role} on {table}: {', '.join(rights) or 'none'}, declared {wanted}"
+    cursor.execute(_COLUMN_RIGHTS, [role])
+    for table, column, right in cursor.fetchall():
+        yield f"{role} has {right} on the column {table}.{column}; rights are declared by table only"
+    cursor.execute(_OWNERS, [role])
+    for (owner,) in cursor.fetchall():
+        yield f"{role} may act as {owner}, who owns the tables"
+
+
+def _functions(cursor: CursorWrapper, role: str) -> Iterator[str]:
+    """Who may call our functions, and that their bodies are those of the repository."""
+    cursor.execute(
+        """SELECT proname, prosrc, has_function_privilege(%s, oid, 'EXECUTE') FROM pg_proc
+            WHERE pronamespace = 'public'::regnamespace
+              AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = pg_proc.oid AND d.deptype = 'e')""",
+        [role],
+    )
+    found = {name: (body, may) for name, body, may in cursor.fetchall()}
+    callable_ = set(functions())
+    for name, (_, may) in sorted(found.items()):
+        if may != (name in callable_):
+            yield f"{role} {'may' if may else 'may not'} call {name}, against what is declared"
+    for name, body in sorted(declared_functions().items()):
+        if found.get(name, ("", False))[0] != body:
+            yield f"the function {name} is not that of this version"
+
+
+def _triggers(cursor: CursorWrapper) -> Iterator[str]:
+    """Every trigger of the repository is there and always enabled, those of each partition too."""
+    cursor.execute(_UNGUARDED, [append_only_tables()])
+    for (table,) in cursor.fetchall():
+        yield f"{table} has lost the trigger that refuses changes"
+    cursor.execute(
+        """SELECT t.tgname, c.relname, t.tgenabled FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+            WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace"""
+    )
+    found = {(name, table): enabled for name, table, enabled in cursor.fetchall()}
+    for (name, table), enabled in sorted(found.items()):
+        if enabled != "A":
+            yield f"the trigger {name} on {table} is not always enabled"
+    for name, table in sorted(declared_triggers() - found.keys()):
+        yield f"the trigger {name} on {table} is gone"
+
+
+def declared_functions() -> dict[str, str]:
+    """The bodies of our functions as the apps' sql/ files have them."""
+    return {name: body for text in _sql_texts() for name, body in _FUNCTION.findall(text)}
+
+
+def declared_triggers() -> set[tuple[str, str]]:
+    """(trigger, table) as the apps' sql/ files have them."""
+    return {pair for text in _sql_texts() for pair in _TRIGGER.findall(text)}
+
+
+def _sql_texts() -> Iterator[str]:
+    for config in apps.get_app_configs():
+        for path in sorted((Path(config.path) / "sql").glob("*.sql")):
+            yield path.read_text()
+
+
+_FUNCTION = re.compile(r"^CREATE (?:OR REPLACE )?FUNCTION (\w+)\(.*?\$\$(.*?)\$\$", re.DOTALL | re.MULTILINE)
+_TRIGGER = re.compile(r"^CREATE TRIGGER (\w+)\s[^;]*?\sON (\w+)\s", re.MULTILINE)
+_TABLE_RIGHTS = """
+SELECT c.relname, coalesce(array_agg(a.privilege_type ORDER BY a.privilege_type)
+                           FILTER (WHERE a.privilege_type IS NOT NULL), '{}')
+  FROM pg_class c
+  LEFT JOIN LATERAL aclexplode(c.relacl) a ON a.grantee IN (0, (SELECT oid FROM pg_roles WHERE rolname = %s))
+ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+ GROUP BY c.relname
+"""
+_COLUMN_RIGHTS = """
+SELECT c.relname, a.attname, x.privilege_type
+  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+ CROSS JOIN LATERAL aclexplode(a.attacl) x
+ WHERE c.relnamespace = 'public'::regnamespace
+   AND x.grantee IN (0, (SELECT oid FROM pg_roles WHERE rolname = %s))
+"""
+_OWNERS = """
+SELECT DISTINCT pg_get_userbyid(c.relowner) FROM pg_class c
+ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND pg_has_role(%s, c.relowner, 'MEMBER')
+"""
+# Of tgtype: 4 is INSERT, 8 DELETE, 16 UPDATE, 32 TRUNCATE. A partition refuses all four.
+_UNGUARDED = """
+SELECT c.relname FROM pg_class c
+  LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgenabled = 'A' AND NOT t.tgisinternal
+ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+   AND (c.relname = ANY (%s) OR c.relispartition)
+ GROUP BY c.oid, c.relname, c.relispartition
+HAVING coalesce(bit_or(t.tgtype), 0) & 56 <> 56 OR (c.relispartition AND coalesce(bit_or(t.tgtype), 0) & 4 = 0)
+"""

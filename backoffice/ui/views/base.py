@@ -15,7 +15,6 @@ from django.views import View
 from backoffice.organisation.models import User
 from backoffice.organisation.selectors import scope
 from backoffice.ui.components import Crumb
-from backoffice.ui.requests import actor_of
 
 M = TypeVar("M", bound=Model)
 
@@ -92,7 +91,7 @@ class Page(View):
 
     def page(self, context: Mapping[str, Any], status: int = 200) -> HttpResponse:
         """The page in its frame."""
-        frame: dict[str, Any] = {"title": self.heading(), "crumbs": self.crumbs(), "actor": actor_of(self.request)}
+        frame: dict[str, Any] = {"title": self.heading(), "crumbs": self.crumbs()}
         if self.nav:
             frame["nav"] = self.nav
         return render(self.request, self.template, {**frame, **context}, status=status)

@@ -1,0 +1,25 @@
+"""One benchmark, in this process: `python -m benchmarks.one NAME [--small]`. Prints its table."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from benchmarks import place
+from benchmarks.__main__ import NAMES
+
+
+def main(name: str, *, small: bool) -> None:
+    place.fresh(name.replace("-", "_"))
+    try:
+        table = importlib.import_module(NAMES[name]).run(small=small)
+    finally:
+        from django.db import connections  # noqa: PLC0415 - Django is set up by place.fresh
+
+        connections.close_all()
+        place.drop(name.replace("-", "_"))
+    print(f"### {name}\n\n{table}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], small="--small" in sys.argv)

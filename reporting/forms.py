@@ -1,0 +1,31 @@
+"""What making a report asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from backoffice.organisation.models import LegalEntity
+from reporting.definitions import DEFINITIONS
+from reporting.models import Format
+
+
+class ReportForm(forms.Form):
+    report = forms.ChoiceField(choices=[(name, found.title) for name, found in sorted(DEFINITIONS.items())])
+    day = forms.DateField(
+        label="Business day",
+        input_formats=["%Y-%m-%d"],
+        widget=forms.DateInput(format="%Y-%m-%d"),
+        help_text="Year first: 2026-11-19.",
+    )
+    entities = forms.ModelMultipleChoiceField(
+        LegalEntity.objects.none(), widget=forms.CheckboxSelectMultiple, help_text="One report over all of them."
+    )
+    format = forms.ChoiceField(choices=[(form.value, form.label) for form in Format])
+
+    def __init__(self, *args: Any, mine: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["entities"]
+        assert isinstance(field, forms.ModelMultipleChoiceField)
+        field.queryset = mine if mine is not None else LegalEntity.objects.none()
