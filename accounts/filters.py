@@ -30,7 +30,7 @@ class CurrentOnly(filters.YesNo):
 
 
 class ClientFilters(filters.Filters):
-    name = filters.Prefix("name", "Name")
+    name = filters.Prefix("name", "Name", any_case=True)
     number = filters.Exact("number", "Client number")
     status = filters.MultiChoice("status", "Status", ClientStatus.choices)
     category = filters.Choice("category", "Category", ClientCategory.choices)

@@ -17,6 +17,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep runs": {"task": "reconciliation.sweep", "schedule": 60.0},
     # Yesterday's reconciliations, when the New York day (17:00) is over everywhere.
     "reconcile yesterday": {"task": "reconciliation.nightly", "schedule": crontab(minute="30", hour="0")},
+    # Wakes queued reports and finds those whose worker died.
+    "sweep reports": {"task": "reporting.sweep", "schedule": 60.0},
     # Requests nobody decided in time.
     "expire approvals": {"task": "approvals.expire", "schedule": 300.0},
 }

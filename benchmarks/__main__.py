@@ -25,8 +25,9 @@ def main(arguments: list[str]) -> int:
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}", file=sys.stderr)
         return 2
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores ({_processor()}), {_memory()},"
-          f" Python {platform.python_version()}{', SMALL: figures mean nothing' if small else ''}\n", flush=True)  # fmt: skip
+    machine = f"{os.cpu_count()} cores ({_processor()}), {_memory()}, Python {platform.python_version()}"
+    said = ", SMALL: figures mean nothing" if small else ""
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine}{said}\n", flush=True)
     failed = 0
     for name in names:
         flags = ["--small"] if small else []

@@ -26,7 +26,11 @@ class Hordak:
     def __enter__(self) -> Hordak:
         place.drop(DATABASE)
         place.create(DATABASE)
-        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "benchmarks.hordak_settings", "HORDAK_DATABASE": DATABASE}
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "benchmarks.hordak_settings",
+            "HORDAK_DATABASE": DATABASE,
+        }
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.hordak"],
             env=environment,
@@ -56,10 +60,10 @@ class Hordak:
 
 
 def _main() -> None:
-    import django  # noqa: PLC0415 - only in the process with its settings
+    import django
 
     django.setup()
-    from django.core.management import call_command  # noqa: PLC0415
+    from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
     accounts = _accounts()
@@ -77,8 +81,8 @@ def _main() -> None:
 
 
 def _accounts() -> list[Any]:
-    from django.db import transaction  # noqa: PLC0415
-    from hordak.models import Account  # noqa: PLC0415
+    from django.db import transaction
+    from hordak.models import Account
 
     with transaction.atomic(), Account.objects.disable_mptt_updates():
         for number in range(1000):
@@ -88,17 +92,17 @@ def _accounts() -> list[Any]:
 
 def _bulk(accounts: list[Any], count: int) -> float:
     """As django-hordak's documentation does many transactions: bulk_create of both tables in one transaction."""
-    from django.db import transaction  # noqa: PLC0415
-    from hordak.models import Leg, Transaction  # noqa: PLC0415
-    from moneyed import Money  # noqa: PLC0415
+    from django.db import transaction
+    from hordak.models import Leg, Transaction
+    from moneyed import Money
 
     start = time.perf_counter()
     with transaction.atomic():
         made = Transaction.objects.bulk_create(Transaction(description="Deal 123 EURUSD") for _ in range(count))
         legs = []
         for item in made:
-            one, other = random.sample(accounts, 2)  # noqa: S311
-            amount = Decimal(random.randint(1, 100_000)) / 100  # noqa: S311
+            one, other = random.sample(accounts, 2)
+            amount = Decimal(random.randint(1, 100_000)) / 100
             legs.append(Leg(transaction=item, account=one, amount=Money(amount, "USD")))
             legs.append(Leg(transaction=item, account=other, amount=Money(-amount, "USD")))
         Leg.objects.bulk_create(legs)
@@ -106,12 +110,13 @@ def _bulk(accounts: list[Any], count: int) -> float:
 
 
 def _parallel(accounts: list[Any], processes: int, count: int, *, hot: bool) -> float:
-    from benchmarks.parallel import longest  # noqa: PLC0415
-    from moneyed import Money  # noqa: PLC0415
+    from moneyed import Money
+
+    from benchmarks.parallel import longest
 
     def once() -> None:
-        one, other = random.sample(accounts[1:], 2)  # noqa: S311
-        one.transfer_to(accounts[0] if hot else other, Money(Decimal(random.randint(1, 100_000)) / 100, "USD"))  # noqa: S311
+        one, other = random.sample(accounts[1:], 2)
+        one.transfer_to(accounts[0] if hot else other, Money(Decimal(random.randint(1, 100_000)) / 100, "USD"))
 
     return longest(once, processes=processes, count=count)
 

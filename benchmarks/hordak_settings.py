@@ -4,7 +4,7 @@ import os
 from urllib.parse import parse_qs, unquote, urlsplit
 
 _url = urlsplit(os.environ["DATABASE_OWNER_URL"])
-SECRET_KEY = "bench"  # noqa: S105 - never serves anything
+SECRET_KEY = "bench"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "mptt", "hordak"]

@@ -24,7 +24,7 @@ from integrations.services.facts import store_records
 from integrations.services.store import BATCH, lock_feed
 
 ROUNDS = 5
-_FIRST = datetime(2026, 11, 19)
+_FIRST = datetime(2026, 11, 19)  # noqa: DTZ001 - the clock of a trade server, which has no zone
 _COMMON = ("entity_id", "connection_id", "version", "content_hash", "raw_id", "raw_line", "received_at")
 
 

@@ -7,8 +7,10 @@ django-hordak's bulk path.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -34,9 +36,9 @@ def run(*, small: bool) -> measure.Table:
             ours = iter([_drafts(accounts, size) for _ in range(ROUNDS)])
             theirs = iter([_rows(_drafts(accounts, size)) for _ in range(ROUNDS)])
             contenders = [
-                lambda: measure.seconds(lambda: _post(next(ours))),
-                lambda: measure.seconds(lambda: _copy(next(theirs))),
-                lambda size=size: hordak.order("bulk", size),
+                partial(_timed, _post, ours),
+                partial(_timed, _copy, theirs),
+                partial(hordak.order, "bulk", size),
             ]
             _post(_drafts(accounts, size))  # connections and plans
             with measure.peak(backend()) as memory:
@@ -52,6 +54,11 @@ def run(*, small: bool) -> measure.Table:
                 memory,
             )
     return table
+
+
+def _timed(work: Callable[[Any], None], inputs: Iterator[Any]) -> float:
+    rows = next(inputs)
+    return measure.seconds(lambda: work(rows))
 
 
 def backend() -> int:
@@ -72,11 +79,11 @@ def _equal_tables() -> None:
 
 
 def _drafts(accounts: list[int], size: int) -> list[Draft]:
-    first = random.randint(1, 1 << 50)  # noqa: S311
+    first = random.randint(1, 1 << 50)
     drafts = []
     for number in range(first, first + size):
-        one, other = random.sample(accounts, 2)  # noqa: S311
-        amount = Decimal(random.randint(1, 100_000)) / 100  # noqa: S311
+        one, other = random.sample(accounts, 2)
+        amount = Decimal(random.randint(1, 100_000)) / 100
         drafts.append(
             Draft(
                 key=f"deal:{number}:1",
@@ -97,7 +104,7 @@ def _post(drafts: Sequence[Draft]) -> None:
 
 def _rows(drafts: Sequence[Draft]) -> tuple[list[tuple[bulk.Value, ...]], list[tuple[bulk.Value, ...]]]:
     """The same journals as they end up in the tables, ids and hashes known beforehand."""
-    first, now, entity = random.randint(1, 1 << 50), clock.now(), broker.entity().pk  # noqa: S311
+    first, now, entity = random.randint(1, 1 << 50), clock.now(), broker.entity().pk
     journals: list[tuple[bulk.Value, ...]] = []
     lines: list[tuple[bulk.Value, ...]] = []
     for number, draft in enumerate(drafts, first):

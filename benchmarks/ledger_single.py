@@ -33,8 +33,8 @@ def run(*, small: bool) -> measure.Table:
     )  # fmt: skip
 
     def once(*, onto_hot: bool) -> None:
-        one, other = random.sample(spread, 2)  # noqa: S311
-        amount = Decimal(random.randint(1, 100_000)) / 100  # noqa: S311
+        one, other = random.sample(spread, 2)
+        amount = Decimal(random.randint(1, 100_000)) / 100
         key = f"deal:{uuid4()}:1"
         entries = (Entry(one, amount), Entry(hot[0] if onto_hot else other, -amount))
         journal.post(

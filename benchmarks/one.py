@@ -14,7 +14,7 @@ def main(name: str, *, small: bool) -> None:
     try:
         table = importlib.import_module(NAMES[name]).run(small=small)
     finally:
-        from django.db import connections  # noqa: PLC0415 - Django is set up by place.fresh
+        from django.db import connections
 
         connections.close_all()
         place.drop(name.replace("-", "_"))

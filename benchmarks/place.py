@@ -31,7 +31,7 @@ def fresh(name: str) -> None:
     os.environ["DATABASE_OWNER_URL"] = named(owner, PREFIX + name)
     os.environ["DATABASE_URL"] = named(os.environ["DATABASE_URL"], PREFIX + name)
     os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
-    import django  # noqa: PLC0415 - only now are its settings known
+    import django
 
     django.setup()
 
@@ -44,7 +44,8 @@ def drop(name: str) -> None:
     database = name if name.startswith(PREFIX) else PREFIX + name
     for attempt in range(100):
         try:
-            return _on_server(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+            _on_server(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+            return
         except psycopg2.Error:  # an autovacuum at work, whose connection only a superuser may end
             if attempt == 99:
                 raise

@@ -31,7 +31,7 @@ CLASSES = (
 
 def run(*, small: bool) -> measure.Table:
     trades = 20_000 if small else 1_000_000
-    planted = {name: trades // 200 for name in CLASSES}
+    planted = dict.fromkeys(CLASSES, trades // 200)
     sides = _plant(trades)
     found: dict[str, dict[str, int]] = {}
 
@@ -181,5 +181,3 @@ def _in_polars(books: pl.DataFrame, server: pl.DataFrame, lp: pl.DataFrame) -> d
 
 def _any_differs(*columns: str) -> pl.Expr:
     return pl.any_horizontal(*(pl.col(name) != pl.col(f"{name}_s") for name in columns))
-
-

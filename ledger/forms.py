@@ -10,6 +10,7 @@ from django import forms
 
 from backoffice.kernel import clock, money
 from backoffice.organisation.models import LegalEntity
+from backoffice.ui.fields import DayField
 from ledger.models import LedgerAccount
 from ledger.services.manual import ManualLine
 
@@ -22,7 +23,7 @@ class ManualJournalForm(forms.Form):
 
     key = forms.CharField(widget=forms.HiddenInput)
     entity = forms.ModelChoiceField(LegalEntity.objects.none())
-    business_date = forms.DateField(label="Business day")
+    business_date = DayField(label="Business day")
     description = forms.CharField(max_length=200)
     lines = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 6, "class": "code", "placeholder": _LINES_EXAMPLE}),
@@ -78,7 +79,7 @@ class ManualJournalForm(forms.Form):
 
 class CloseDayForm(forms.Form):
     entity = forms.ModelChoiceField(LegalEntity.objects.none())
-    day = forms.DateField(label="Close through")
+    day = DayField(label="Close through")
     note = forms.CharField(required=False, max_length=200)
 
     def __init__(self, *args: Any, entities: Any = None, **kwargs: Any) -> None:
@@ -90,7 +91,7 @@ class CloseDayForm(forms.Form):
 
 class ReopenForm(forms.Form):
     entity = forms.ModelChoiceField(LegalEntity.objects.none())
-    through = forms.DateField(label="Stay closed through", help_text="Days after this one take postings again.")
+    through = DayField(label="Stay closed through", help_text="Days after this one take postings again.")
     reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}))
 
     def __init__(self, *args: Any, entities: Any = None, **kwargs: Any) -> None:
@@ -103,5 +104,5 @@ class ReopenForm(forms.Form):
 class StatementForm(forms.Form):
     """From and to of a statement, in the address."""
 
-    first = forms.DateField(required=False, label="From")
-    last = forms.DateField(required=False, label="To")
+    first = DayField(required=False, label="From")
+    last = DayField(required=False, label="To")

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from backoffice.organisation.models import LegalEntity, User
+from backoffice.ui.fields import DayField
 from reconciliation.models import Kind
 
 
@@ -33,7 +34,7 @@ class ReasonForm(forms.Form):
 class StartRunForm(forms.Form):
     entity = forms.ModelChoiceField(LegalEntity.objects.none())
     kind = forms.ChoiceField(choices=[(k.value, k.label) for k in Kind], label="Reconciliation")
-    day = forms.DateField(label="Business day")
+    day = DayField(label="Business day")
 
     def __init__(self, *args: Any, entities: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

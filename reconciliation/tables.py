@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.urls import reverse
@@ -30,10 +31,12 @@ RUN_TONES: dict[str, Tone] = {
 CLASS_TITLES = {code: item.title for code, item in CLASSES.items()}
 
 
-def age_of(row: Break) -> int:
-    """Business days since the day the break is about."""
-    until = row.closed_at.date() if row.closed_at else clock.today()
-    return calendars.age_in_business_days(row.entity.calendar, row.business_date, until)
+def ages_of(rows: Sequence[Break]) -> list[int]:
+    """Business days from the day each break is about until it was closed, or until today."""
+    today = clock.today()
+    return calendars.ages_in_business_days(
+        [(b.entity.calendar, b.business_date, b.closed_at.date() if b.closed_at else today) for b in rows]
+    )
 
 
 class BreakTable(Table):
@@ -43,7 +46,7 @@ class BreakTable(Table):
         Column("summary", "What differs", wrap=True, width=60),
         Column("amount", "Difference", Kind.MONEY, currency="currency"),
         Column("business_date", "Business day", Kind.DATE, sort="day"),
-        Column(lambda b: components.business_age(age_of(b)), "Age", export=age_of),
+        Column(lambda b: components.business_age(b.age), "Age", export=lambda b: b.age),
         Column("state", "State", Kind.STATUS, tones=BREAK_TONES, labels=dict(BreakState.choices)),
         Column("assignee", "Owner", Kind.ACTOR, export=lambda b: str(b.assignee or b.owner_role)),
         Column("owner_role", "Desk", Kind.CODE, hide_narrow=True),
@@ -55,6 +58,10 @@ class BreakTable(Table):
     bulk = (BulkAction("Assign", "assign-breaks", "reconciliation.assign_break"),)
     empty = "No breaks fit."
     empty_hint = "Everything that was compared agrees, or nothing has been compared yet: see Runs."
+
+    def prepare(self, rows: Sequence[Any]) -> None:
+        for row, age in zip(rows, ages_of(rows), strict=True):
+            row.age = age
 
     def link(self, row: Break) -> str:
         return reverse("break", args=[row.pk])

@@ -65,7 +65,7 @@ class BreakDetail(DetailPage):
             "events": row.events.order_by("-id"),
             "tones": tables.BREAK_TONES,
             "labels": dict(BreakState.choices),
-            "age": tables.age_of(row),
+            "age": tables.ages_of([row])[0],
         }
 
 

@@ -7,18 +7,14 @@ from typing import Any
 from django import forms
 
 from backoffice.organisation.models import LegalEntity
+from backoffice.ui.fields import DayField
 from reporting.definitions import DEFINITIONS
 from reporting.models import Format
 
 
 class ReportForm(forms.Form):
     report = forms.ChoiceField(choices=[(name, found.title) for name, found in sorted(DEFINITIONS.items())])
-    day = forms.DateField(
-        label="Business day",
-        input_formats=["%Y-%m-%d"],
-        widget=forms.DateInput(format="%Y-%m-%d"),
-        help_text="Year first: 2026-11-19.",
-    )
+    day = DayField(label="Business day")
     entities = forms.ModelMultipleChoiceField(
         LegalEntity.objects.none(), widget=forms.CheckboxSelectMultiple, help_text="One report over all of them."
     )

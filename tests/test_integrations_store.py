@@ -229,13 +229,14 @@ def test_the_hash_of_awkward_content_is_what_postgresql_computes(small: World, t
 
 
 @example("\x00")
+@example("one\x1ftwo")
 @example("half \ud83d, \udc80")
 @given(texts)
 @quick
 def check_text(small: World, text: str) -> None:
     ticket = next(tickets)
     small.put(small.server, deal(ticket, comment=text, symbol=text))
-    kept = "".join("\ufffd" if c == "\x00" or "\ud800" <= c <= "\udfff" else c for c in text)
+    kept = "".join("\ufffd" if c in "\x00\x1f" or "\ud800" <= c <= "\udfff" else c for c in text)
     assert Deal.objects.filter(ticket=ticket).values_list("comment", "symbol").get() == (kept, kept)
 
 

@@ -213,6 +213,10 @@ TAMPERINGS: dict[str, tuple[Callable[[Case, Books], str], Callable[[Case, Books]
             ("a journal of a deal says what the deal says", f"journal {c.deal_journal}"),
         },
     ),
+    "the times that follow from a fact": (
+        lambda c, b: f"UPDATE integrations_deal SET dealt_at = dealt_at - interval '2 days' WHERE id = {c.deal.pk}",
+        lambda c, b: {("the times of a deal follow from the server's", f"deal {c.deal.pk}")},
+    ),
     "a fact taken away": (
         lambda c, b: f"DELETE FROM integrations_deal WHERE id = {c.deal.pk}",
         lambda c, b: {("booking has looked at every fact in order", f"{c.deal.connection_id} deal")},
@@ -280,6 +284,18 @@ def test_every_column_of_every_fact_is_under_its_hash(as_role: str) -> None:
             unguarded(f"UPDATE {table.table} SET {column} = {(another | moments)[types[column]].format(column)}")
             assert rule in {(f.rule, f.subject) for f in facts_verify.findings()}, column
             transaction.savepoint_rollback(before)
+
+
+def test_a_lost_constraint_and_a_switched_off_foreign_key_are_named(as_role: str) -> None:
+    execute("ALTER TABLE ledger_balance DROP CONSTRAINT ledger_balance_floor")
+    execute("ALTER TABLE ledger_ledgeraccount DROP CONSTRAINT ledgeraccount_once")
+    execute("ALTER TABLE reconciliation_breakevent DISABLE TRIGGER ALL")
+    named = {subject for rule, subject in findings() if rule == PROTECTION}
+    assert {
+        "the constraint ledger_balance_floor is gone",
+        "the constraint ledgeraccount_once is gone",
+        "foreign keys of reconciliation_breakevent are switched off",
+    } <= named
 
 
 def test_a_replication_session_fires_the_triggers_too(as_role: str) -> None:

@@ -347,16 +347,17 @@ def test_what_happens_later_is_not_in_it(name):
     assert rows_of(after, "money")[0].into == Decimal("1505.25")
 
 
-def test_the_amount_of_a_break_is_that_of_the_cutoff():
+def test_amount_and_summary_of_a_break_are_those_of_the_cutoff():
     day = build_day()
-    before = {line.id: line.amount for line in rows_of(built(day.here), "open")}
+    before = {line.id: (line.amount, line.summary) for line in rows_of(built(day.here), "open")}
     balance = Break.objects.get(klass="BALANCE")
     with clock.at(MORNING + timedelta(hours=1)):
         day.world.snapshot(1001, "1299.25")
         reconcile(day.here, Kind.BALANCES, DAY)
 
     assert Break.objects.get(pk=balance.pk).amount != balance.amount
-    assert {line.id: line.amount for line in rows_of(built(day.here), "open")} == before
+    assert Break.objects.get(pk=balance.pk).summary != balance.summary
+    assert {line.id: (line.amount, line.summary) for line in rows_of(built(day.here), "open")} == before
     after = {line.id: line.amount for line in rows_of(built(day.here, cutoff=MORNING + timedelta(hours=2)), "open")}
     assert after[balance.pk] == Decimal("-1.00")
 

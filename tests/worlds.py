@@ -15,9 +15,9 @@ from accounts.services.clients import Login
 from backoffice.kernel import clock
 from integrations import records
 from integrations.models import Connection, FeedState, Instrument, SymbolMapping
+from integrations.models.columns import SNAPSHOT, moment
 from integrations.records import AccountState, BankLine, Deal, DealKind, Entry, Fill, PspKind, PspLine, Side
 from integrations.services import listings
-from integrations.models.columns import SNAPSHOT, moment
 from integrations.services.facts import store_records
 from integrations.services.raws import keep_records
 from integrations.services.store import Row, Stored, lock_feed, store

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
+from django.db.models.functions import Upper
 from simple_history.models import HistoricalRecords
 
 from backoffice.organisation.models import Desk, LegalEntity
@@ -41,7 +43,7 @@ class Client(models.Model):
 
     entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT)
     desk = models.ForeignKey(Desk, null=True, blank=True, on_delete=models.PROTECT)
-    number = models.CharField(max_length=20)
+    number = models.CharField(max_length=20, db_collation="C")
     name = models.CharField(max_length=150)
     email = models.EmailField(blank=True)
     country = models.CharField(max_length=2, help_text="ISO 3166 country of residence")
@@ -55,7 +57,11 @@ class Client(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["entity", "number"], name="client_number_once"),
         ]
-        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["name", "id"], name="client_by_name")]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["number", "id"], name="client_by_number"),
+            models.Index(fields=["name", "id"], name="client_by_name"),
+            models.Index(OpClass(Upper("name"), "text_pattern_ops"), name="client_by_beginning"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.number} {self.name}"

@@ -33,6 +33,7 @@ class TradingAccount(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["connection", "login"], name="tradingaccount_login_once"),
         ]
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["login", "id"], name="tradingaccount_by_login")]
 
     def __str__(self) -> str:
         return str(self.login)

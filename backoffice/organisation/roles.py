@@ -24,7 +24,9 @@ _FACTS = (
 _BOOKS = ("ledger.view_journal", "ledger.view_ledgeraccount")
 _RECONCILIATION = ("reconciliation.view_break", "reconciliation.view_run")
 _APPROVALS = ("approvals.view_request",)
-_FLOOR = (*_CLIENTS, *_FACTS, *_RECONCILIATION, *_APPROVALS)
+_TODAY = ("reporting.view_today",)
+_FLOOR = (*_TODAY, *_CLIENTS, *_FACTS, *_RECONCILIATION, *_APPROVALS, "reporting.view_reportrun")
+_REPORTS = ("reporting.run_report",)
 _WORK_BREAKS = ("reconciliation.assign_break", "reconciliation.explain_break", "reconciliation.start_run")
 _EXPORT = ("organisation.export_rows",)
 _FEEDS = ("integrations.view_connection",)
@@ -46,6 +48,7 @@ ROLES: tuple[Role, ...] = (
             *_BOOKS,
             *_WORK_BREAKS,
             *_EXPORT,
+            *_REPORTS,
             *_FEEDS,
             "integrations.pull_connection",
             "integrations.change_symbolmapping",
@@ -59,6 +62,7 @@ ROLES: tuple[Role, ...] = (
             *_BOOKS,
             *_WORK_BREAKS,
             *_EXPORT,
+            *_REPORTS,
             *_FEEDS,
             "integrations.import_file",
             "integrations.ask_accept_held",
@@ -74,6 +78,7 @@ ROLES: tuple[Role, ...] = (
             *_FLOOR,
             *_BOOKS,
             *_EXPORT,
+            *_REPORTS,
             *_FEEDS,
             "integrations.approve_accept_held",
             "reconciliation.approve_write_off",
@@ -84,25 +89,26 @@ ROLES: tuple[Role, ...] = (
     Role(
         "PAY",
         "Payments",
-        (*_FLOOR, *_WORK_BREAKS, *_EXPORT, *_FEEDS, "integrations.import_file"),
+        (*_FLOOR, *_WORK_BREAKS, *_EXPORT, *_REPORTS, *_FEEDS, "integrations.import_file"),
     ),
-    Role("CMP", "Compliance", (*_FLOOR, *_BOOKS, *_EXPORT, *_FEEDS)),
+    Role("CMP", "Compliance", (*_FLOOR, *_BOOKS, *_EXPORT, *_REPORTS, *_FEEDS)),
     Role("SUP", "Support", (*_FLOOR, "reconciliation.assign_break", "reconciliation.explain_break")),
-    Role("IBM", "IB manager", (*_CLIENTS, "integrations.view_deal")),
+    Role("IBM", "IB manager", (*_TODAY, *_CLIENTS, "integrations.view_deal")),
     Role(
         "MGT",
         "Management",
-        (*_FLOOR, *_BOOKS, *_EXPORT, *_FEEDS, "ledger.approve_reopen"),
+        (*_FLOOR, *_BOOKS, *_EXPORT, *_REPORTS, *_FEEDS, "ledger.approve_reopen"),
     ),
     Role(
         "SYS",
         "System administration",
         (
+            *_TODAY,
             *_FEEDS,
             "integrations.add_connection",
             "integrations.change_connection",
             "integrations.test_connection",
         ),
     ),
-    Role("AUD", "Auditor", (*_FLOOR, *_BOOKS, *_EXPORT, *_FEEDS)),
+    Role("AUD", "Auditor", (*_FLOOR, *_BOOKS, *_EXPORT, *_REPORTS, *_FEEDS)),
 )

@@ -233,7 +233,7 @@ def typed(value: Any) -> Any:
     """A value as files hold it: text for what has no type of its own in a spreadsheet."""
     if value is None or isinstance(value, (bool, int, Decimal, datetime, date, Money)):
         return value
-    if isinstance(value, bytes):
+    if isinstance(value, (bytes, memoryview)):
         return value.hex()
     if isinstance(value, SafeString):
         raise TypeError("a column whose value is markup needs `export`")

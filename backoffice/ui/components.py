@@ -114,6 +114,13 @@ def moment(value: datetime | None, *, zone: bool = True) -> SafeString:
     return safe(f'<time datetime="{exact}" title="{exact}">{formats.moment(value)}{suffix}</time>')
 
 
+def wall_time(value: datetime | None) -> SafeString:
+    """What a server's own clock said, without a zone: the offset belongs to the connection."""
+    if value is None:
+        return nothing("never")
+    return safe(f'<time>{value:%Y-%m-%d %H:%M:%S}<span class="zone"> server</span></time>')
+
+
 def day(value: date | None) -> SafeString:
     """A business day."""
     return nothing() if value is None else safe(f'<time datetime="{value:%Y-%m-%d}">{value:%Y-%m-%d}</time>')
@@ -139,9 +146,10 @@ def business_age(days: int, *, warn: int = 2, bad: int = 5) -> SafeString:
     return tag("span", f"{days} bd", class_=f"age {tone}", title=f"{days} business day{'' if days == 1 else 's'}")
 
 
-def short_hash(value: str | bytes, length: int = 10) -> SafeString:
-    """The first characters of a hash; the whole of it in the title and in the clipboard."""
-    text = value.hex() if isinstance(value, bytes) else value
+def short_hash(value: str | bytes | memoryview, length: int = 10) -> SafeString:
+    """The first characters of a hash; the whole of it in the title and in the clipboard. The driver reads a
+    binary column as a memoryview."""
+    text = value if isinstance(value, str) else value.hex()
     if not text:
         return nothing()
     whole = escape_text(text)
@@ -155,7 +163,7 @@ def shown(value: Any) -> Child:
         (SafeString, lambda v: v),
         (bool, lambda v: "yes" if v else "no"),
         (Money, money),
-        (datetime, moment),
+        (datetime, lambda v: moment(v) if v.utcoffset() is not None else wall_time(v)),
         (date, day),
         (int, str),
         (Decimal, lambda v: safe(f'<span class="figure">{formats.grouped(v)}</span>')),

@@ -33,6 +33,7 @@ from django_filters import filterset as base_filterset
 
 from backoffice.kernel import money
 from backoffice.ui import controls, formats
+from backoffice.ui.fields import DayField
 from backoffice.ui.requests import address, entities_of
 
 _BIGGEST = 2**63 - 1
@@ -256,15 +257,6 @@ class _SpanField(forms.MultiValueField):
         return first, last
 
 
-class _DayField(forms.DateField):
-    """Year first, like everywhere: 03/04/2026 means two things."""
-
-    default_error_messages: ClassVar[dict[str, Any]] = {"invalid": "Write the day as 2026-11-20."}
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(input_formats=["%Y-%m-%d"], **options)
-
-
 class _AmountField(forms.CharField):
     def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]
         text = str(value or "").strip().replace(",", "")
@@ -280,7 +272,7 @@ class DateRange(Filter):
     """Business days from and to, both included."""
 
     kind = "date"
-    part: type[forms.Field] = _DayField
+    part: type[forms.Field] = DayField
 
     def __init__(self, field_name: str, label: str) -> None:
         super().__init__(field_name, "exact", label=label, part=self.part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -58,6 +58,10 @@ class Table:
         """Class names of the row: bad, warn, muted, total."""
         return ""
 
+    def prepare(self, rows: Sequence[Any]) -> None:
+        """Read at once what a column needs that the rows do not carry; called with a page of rows, or with one
+        chunk of a file after the other, before any cell is read."""
+
     def order(self, sort: str = "") -> Order:
         """The order for a sort of the address ("-opened"); an unknown one gives the default."""
         chosen = sort if sort.removeprefix("-") in self.sorts else self.default_sort
@@ -74,7 +78,9 @@ class Table:
         caption: str = "",
     ) -> SafeString:
         """The table as markup. `sort_url` turns a sort into an address; `picks` adds a box to every row."""
-        body = self._body(rows, picks)
+        shown = list(rows)
+        self.prepare(shown)
+        body = self._body(shown, picks)
         if not body:
             return components.empty(self.empty, self.empty_hint)
         hidden = tag("caption", caption, class_="sr") if caption else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,18 @@ from typing import Any
 from integrations import records
 
 SEPARATOR = "\x1f"
+_UNSTORABLE = re.compile("[\x00\x1f\ud800-\udfff]")
+
+
+def is_storable(texts: str) -> bool:
+    """Whether PostgreSQL can keep these texts and the hash can tell where one ends."""
+    return _UNSTORABLE.search(texts) is None
+
+
+def storable(said: Sequence[str]) -> tuple[str, ...]:
+    """The texts as they are kept: a NUL or half of a surrogate pair, which no text of PostgreSQL's can hold, and the
+    separator itself become U+FFFD. Always before hashing: what is hashed is what is stored."""
+    return tuple(_UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text) for text in said)
 
 
 def number(value: Decimal) -> str:

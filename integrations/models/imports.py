@@ -49,6 +49,7 @@ class FileImport(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["connection", "sha256"], name="fileimport_by_content"),
             models.Index(fields=["entity", "-id"], name="fileimport_newest"),
+            models.Index(fields=["filename"], name="fileimport_by_name"),
         ]
         permissions: ClassVar[list[tuple[str, Any]]] = [
             ("import_file", "Can import a file"),

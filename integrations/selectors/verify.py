@@ -31,6 +31,13 @@ SELECT '{kind} ' || f.id, 'its raw message ' || f.raw_id || ' is not there'
   FROM {table} f
  WHERE NOT EXISTS (SELECT FROM integrations_rawmessage r WHERE r.entity_id = f.entity_id AND r.id = f.raw_id)
 """
+# The farthest a trade server's clock stands from UTC, with daylight saving: +14 h, and an hour of room.
+_DEAL_TIMES = """
+SELECT 'deal ' || id, 'dealt at ' || dealt_at || ', by the server ' || server_time || ', business day ' || business_date
+  FROM integrations_deal
+ WHERE business_date <> server_time::date
+    OR abs(extract(epoch FROM (dealt_at AT TIME ZONE 'UTC') - server_time)) > 15 * 3600
+"""
 
 
 def findings() -> Iterator[Finding]:
@@ -38,6 +45,7 @@ def findings() -> Iterator[Finding]:
     rules = [
         ("a raw message is what was received", _RAW),
         ("a large raw message is what was received", _CHUNKED),
+        ("the times of a deal follow from the server's", _DEAL_TIMES),
     ]
     for table in TABLES:
         key = ", ".join(f"f.{name}" for name in table.key)

@@ -16,7 +16,7 @@ from backoffice.kernel import bulk, clock
 from backoffice.kernel.actor import Actor
 from integrations import records
 from integrations.models import Connection, ServerListing
-from integrations.models.columns import DEAL, digest, moment, number
+from integrations.models.columns import DEAL, digest, moment, number, storable
 from integrations.ports import ServerError
 from integrations.services import clocks, raws
 from integrations.services.connections import open_server
@@ -81,21 +81,23 @@ def _rows(
     listing_id: int, wall: clocks.Clock, deals: Iterable[tuple[records.Deal, int]]
 ) -> Iterable[tuple[bulk.Value, ...]]:
     for deal, raw_id in deals:
+        said = storable(DEAL.said_of(deal))
+        texts = dict(zip(DEAL.said, said, strict=True))
         yield (
             listing_id,
             deal.ticket,
-            digest(DEAL.said_of(deal)),
+            digest(said),
             raw_id,
             deal.login,
             deal.kind.value,
             deal.side.value,
-            deal.symbol,
+            texts["symbol"],
             number(deal.volume_lots),
             number(deal.contract_size),
             number(deal.price),
             number(deal.amount),
-            deal.external_id,
-            deal.gateway,
-            deal.comment,
+            texts["external_id"],
+            texts["gateway"],
+            texts["comment"],
             moment(wall.to_utc(deal.server_time)) + "+00",
         )

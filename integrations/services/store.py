@@ -17,10 +17,9 @@ from django.db import connection as database
 from backoffice.kernel import bulk, locking
 from backoffice.kernel.locking import Lock
 from integrations.models import Connection
-from integrations.models.columns import SEPARATOR, Table
+from integrations.models.columns import SEPARATOR, Table, is_storable, storable
 
 _SPECIAL = re.compile(r"[\\\t\n\r]")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 BATCH = 20_000
 
 
@@ -101,15 +100,10 @@ _COMMON = ("entity_id", "connection_id", "version", "content_hash", "raw_id", "r
 
 
 def _storable(rows: Sequence[Row]) -> Sequence[Row]:
-    """The rows as PostgreSQL can keep them. A NUL or half of a surrogate pair, which no text of its can hold,
-    becomes U+FFFD before anything is hashed: what is hashed is what is stored."""
-    try:
-        damaged = b"\x00" in "".join(["".join(row.said) for row in rows]).encode()
-    except UnicodeEncodeError:
-        damaged = True
-    if not damaged:
+    """The rows as PostgreSQL can keep them; one look over all texts first, since damage is rare."""
+    if is_storable("".join(["".join(row.said) for row in rows])):
         return rows
-    return [replace(row, said=tuple(_UNSTORABLE.sub("\ufffd", text) for text in row.said)) for row in rows]
+    return [replace(row, said=storable(row.said)) for row in rows]
 
 
 def _latest(

@@ -91,6 +91,7 @@ CREATE TABLE integrations_fill (
 );
 CREATE INDEX integrations_fill_newest ON integrations_fill (traded_at, id, entity_id);
 CREATE INDEX integrations_fill_feed ON integrations_fill (connection_id, id);
+CREATE INDEX integrations_fill_by_order ON integrations_fill (order_ref, connection_id);
 CREATE INDEX integrations_fill_by_day ON integrations_fill (connection_id, trade_date);
 
 CREATE TABLE integrations_pspline (
@@ -127,6 +128,7 @@ CREATE TABLE integrations_pspline (
 CREATE INDEX integrations_pspline_newest ON integrations_pspline (booked_at, id, entity_id);
 CREATE INDEX integrations_pspline_feed ON integrations_pspline (connection_id, id);
 CREATE INDEX integrations_pspline_by_reference ON integrations_pspline (merchant_reference);
+CREATE INDEX integrations_pspline_by_psp_reference ON integrations_pspline (psp_reference);
 CREATE INDEX integrations_pspline_by_payout ON integrations_pspline (connection_id, payout_key);
 
 CREATE TABLE integrations_bankline (
@@ -157,6 +159,7 @@ CREATE TABLE integrations_bankline (
     UNIQUE (entity_id, connection_id, line_key, version)
 );
 CREATE INDEX integrations_bankline_newest ON integrations_bankline (booking_date, id, entity_id);
+CREATE INDEX integrations_bankline_by_end_to_end ON integrations_bankline (end_to_end_id);
 CREATE INDEX integrations_bankline_feed ON integrations_bankline (connection_id, id);
 
 CREATE TABLE integrations_accountsnapshot (

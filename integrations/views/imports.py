@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from backoffice.kernel import jobs
@@ -184,7 +185,8 @@ class RejectionList(ListPage):
     nav = "imports"
 
     def rows(self) -> QuerySet[Rejection]:
-        return Rejection.objects.filter(file_import_id=self.kwargs["pk"])
+        found = scope.visible(self.user, FileImport.objects.all(), self.permission)
+        return Rejection.objects.filter(file_import=get_object_or_404(found, pk=self.kwargs["pk"]))
 
     def crumbs(self) -> Sequence[Crumb]:
         return (

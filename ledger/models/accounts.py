@@ -39,7 +39,8 @@ class LedgerAccount(models.Model):
     """
 
     entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT)
-    code = models.CharField(max_length=80)
+    # The byte order of "C" serves both the sort and the search by beginning with one index.
+    code = models.CharField(max_length=80, db_collation="C")
     currency = models.ForeignKey(Currency, on_delete=models.PROTECT)
     name = models.CharField(max_length=150)
     kind = models.CharField(max_length=9, choices=Kind.choices)
@@ -54,6 +55,7 @@ class LedgerAccount(models.Model):
         ordering: ClassVar[list[str]] = ["entity_id", "code", "currency_id"]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["holder"], name="ledgeraccount_by_holder", condition=~Q(holder="")),
+            models.Index(fields=["code", "currency", "id"], name="ledgeraccount_by_code"),
         ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["entity", "code", "currency"], name="ledgeraccount_once"),

@@ -34,12 +34,11 @@ def trial_balance(*, entity_id: int, day: date) -> list[TrialLine]:
 
 _QUERY = """
 SELECT CASE WHEN a.holder = '' THEN a.code ELSE split_part(a.code, ':', 1) END AS code,
-       CASE WHEN a.holder = '' THEN min(a.name) ELSE 'All ' || split_part(a.code, ':', 1) || ' accounts' END,
+       CASE WHEN a.holder = '' THEN min(a.name) ELSE 'All ' || min(split_part(a.code, ':', 1)) || ' accounts' END,
        a.kind, a.currency_id, count(DISTINCT a.id), sum(m.amount)
   FROM (SELECT account_id, sum(amount) AS amount FROM ledger_line
          WHERE entity_id = %(entity)s AND business_date <= %(day)s GROUP BY account_id) m
   JOIN ledger_ledgeraccount a ON a.id = m.account_id
  GROUP BY 1, a.holder = '', a.kind, a.currency_id
-HAVING sum(m.amount) <> 0 OR count(DISTINCT a.id) > 0
  ORDER BY 1, a.currency_id
 """

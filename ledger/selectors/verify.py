@@ -84,6 +84,15 @@ _RULES = {
           JOIN LATERAL (SELECT closed_through FROM ledger_closing c
                          WHERE c.entity_id = j.entity_id AND c.last_journal_id < j.id ORDER BY c.id DESC LIMIT 1) c ON true
          WHERE j.business_date <= c.closed_through""",
+    "days opened again stand on an executed request": """
+        SELECT 'closing ' || w.id, 'opened again after ' || w.closed_through || ' by ' || w.actor
+          FROM (SELECT c.*, row_number() OVER (PARTITION BY entity_id, closed_through ORDER BY id) AS number
+                  FROM (SELECT k.*, lag(closed_through) OVER (PARTITION BY entity_id ORDER BY id) AS before
+                          FROM ledger_closing k) c
+                 WHERE c.closed_through < c.before) w
+         WHERE w.number > (SELECT count(*) FROM approvals_request r
+                            WHERE r.action = 'ledger.reopen' AND r.state = 'EXECUTED' AND r.entity_id = w.entity_id
+                              AND r.payload ->> 'through' = w.closed_through::text)""",
     "the balance kept of a closed day is the sum of its lines": """
         SELECT 'account ' || account_id, 'kept ' || kept || ' for ' || day || ', lines sum to ' || running
           FROM (SELECT account_id, day, kept,

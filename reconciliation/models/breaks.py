@@ -66,8 +66,8 @@ class Break(models.Model):
                 name="break_open",
                 condition=models.Q(state__in=["OPEN", "ASSIGNED", "EXPLAINED"]),
             ),
-            models.Index(fields=["entity", "opened_at", "id"], name="break_newest"),
-            models.Index(fields=["entity", "business_date", "id"], name="break_by_day"),
+            models.Index(fields=["opened_at", "id", "entity"], name="break_newest"),
+            models.Index(fields=["business_date", "id", "entity"], name="break_by_day"),
         ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["entity", "kind", "klass", "key"], name="break_identity"),

@@ -101,14 +101,14 @@ def _trade_path(item: Break, books: Deal | None, listing: ListingRow | None, fil
     path: list[Step] = []
     if books:
         path.append(Step("Books", f"Deal {books.ticket}, version {books.version}", reverse("deal", args=[books.pk])))
-        path += _journals(item, f"deal:{books.pk}") + _raw(item, books.raw_id)
+        path += _journals(item, f"deal:{books.pk}") + _raw(item, books.raw_id).get(books.raw_id, [])
     if listing:
         taken = ServerListing.objects.get(pk=listing.listing_id).taken_at
         path += [Step("Server", f"Listing of {item.business_date}, taken {taken:%Y-%m-%d %H:%M} UTC", "")]
-        path += _raw(item, listing.raw_id)
+        path += _raw(item, listing.raw_id).get(listing.raw_id, [])
     if fill:
         path.append(Step("Liquidity provider", f"Fill {fill.exec_id}", reverse("fill", args=[fill.pk])))
-        path += _raw(item, fill.raw_id)
+        path += _raw(item, fill.raw_id).get(fill.raw_id, [])
     return path
 
 
@@ -137,7 +137,7 @@ def _balance(item: Break, refs: Mapping[str, Any]) -> Sides:
         path.append(Step("Ledger", "Statement", reverse("ledger-account", args=[ledger_id])))
     if snapshot:
         path.append(Step("Server", f"Read {snapshot.taken_at:%Y-%m-%d %H:%M:%S} UTC", ""))
-        path += _raw(item, snapshot.raw_id)
+        path += _raw(item, snapshot.raw_id).get(snapshot.raw_id, [])
     return Sides(("Books", "Server"), rows, path)
 
 
@@ -161,16 +161,17 @@ def _cash(item: Break, refs: Mapping[str, Any]) -> Sides:
             same=True,
         ),
     ]
+    raw = _raw(item, *(line.raw_id for line in (*deals, *psp, *bank)))
     path: list[Step] = []
     for deal in deals:
         path.append(Step("Server", f"Balance operation {deal.ticket}: {deal.profit}", reverse("deal", args=[deal.pk])))
-        path += _raw(item, deal.raw_id)
+        path += raw.get(deal.raw_id, ())
     path += [Step("Ledger", j.description, reverse("journal", args=[j.pk])) for j in journals]
     for line in psp:
         path.append(
             Step("PSP", f"{line.provider_type} {line.net} {line.currency}", reverse("psp-line", args=[line.pk]))
         )
-        path += _raw(item, line.raw_id)
+        path += raw.get(line.raw_id, ())
     for entry in bank:
         path.append(
             Step(
@@ -179,7 +180,7 @@ def _cash(item: Break, refs: Mapping[str, Any]) -> Sides:
                 reverse("bank-line", args=[entry.pk]),
             )
         )
-        path += _raw(item, entry.raw_id)
+        path += raw.get(entry.raw_id, ())
     held = Unbooked.objects.filter(pk=refs.get("unbooked", 0)).first()
     if held:
         path.append(Step("Not booked", held.detail, reverse("unbooked")))
@@ -191,11 +192,13 @@ def _journals(item: Break, reference: str) -> list[Step]:
     return [Step("Ledger", f"Journal {j.pk}: {j.description}", reverse("journal", args=[j.pk])) for j in found]
 
 
-def _raw(item: Break, raw_id: int) -> list[Step]:
-    raw = RawMessage.objects.filter(entity_id=item.entity_id, id=raw_id).first()
-    return (
-        [Step("Raw message", f"{raw.external_id} v{raw.version}", reverse("raw-message", args=[raw.pk]))] if raw else []
-    )
+def _raw(item: Break, *raw_ids: int) -> dict[int, list[Step]]:
+    """The last step of each way, by raw message; bodies stay where they are."""
+    found = RawMessage.objects.filter(entity_id=item.entity_id, id__in=set(raw_ids)).defer("body")
+    return {
+        raw.pk: [Step("Raw message", f"{raw.external_id} v{raw.version}", reverse("raw-message", args=[raw.pk]))]
+        for raw in found
+    }
 
 
 def _units(connection_id: Any) -> Any:

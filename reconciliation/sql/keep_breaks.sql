@@ -20,7 +20,8 @@ WITH fresh AS (
      WHERE b.entity_id = %(entity)s AND b.kind = %(kind)s AND b.klass = f.class AND b.key = f.key AND before.id = b.id
        AND (b.state IN ('OPEN', 'ASSIGNED', 'EXPLAINED') OR b.resolution = 'BY_ITSELF'
             OR b.amount IS DISTINCT FROM f.amount)
-    RETURNING b.id, before.state AS was, before.amount AS amount_before, b.amount
+    RETURNING b.id, before.state AS was, before.amount AS amount_before, b.amount,
+              before.summary AS summary_before, b.summary
 ), gone AS (
     UPDATE reconciliation_break b
        SET state = 'RESOLVED', resolution = 'BY_ITSELF', closed_at = %(now)s, seen_by_id = %(run)s
@@ -32,12 +33,15 @@ WITH fresh AS (
     INSERT INTO reconciliation_breakevent (item_id, at, actor, event, data)
     SELECT id, %(now)s, %(actor)s, 'OPENED', jsonb_build_object('run', %(run)s) FROM fresh
     UNION ALL
-    SELECT id, %(now)s, %(actor)s, 'REOPENED', jsonb_build_object('run', %(run)s) FROM again
+    SELECT id, %(now)s, %(actor)s, 'REOPENED', jsonb_build_object('run', %(run)s, 'from', amount_before::text,
+           'to', amount::text, 'summary_from', summary_before) FROM again
      WHERE was IN ('RESOLVED', 'WRITTEN_OFF')
     UNION ALL
     SELECT id, %(now)s, %(actor)s, 'CHANGED',
-           jsonb_build_object('run', %(run)s, 'from', amount_before::text, 'to', amount::text) FROM again
-     WHERE was NOT IN ('RESOLVED', 'WRITTEN_OFF') AND amount_before IS DISTINCT FROM amount
+           jsonb_build_object('run', %(run)s, 'from', amount_before::text, 'to', amount::text,
+                                             'summary_from', summary_before) FROM again
+     WHERE was NOT IN ('RESOLVED', 'WRITTEN_OFF')
+       AND (amount_before IS DISTINCT FROM amount OR summary_before <> summary)
     UNION ALL
     SELECT id, %(now)s, %(actor)s, 'RESOLVED', jsonb_build_object('run', %(run)s, 'how', 'BY_ITSELF') FROM gone
 )

@@ -1,7 +1,7 @@
 """Breaks as they stood at a moment, told from their history: what was open, what opened, what closed and how.
 
 A break's row says how it is now; its events say how it was. So a report with an older cut-off is the same
-tomorrow: state, owner and amount are those of the cut-off. (The sentence that says what differs is the newest.)
+tomorrow: state, owner, amount and the sentence that says what differs are those of the cut-off.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Q
@@ -31,6 +31,7 @@ from reporting.selectors.days import Days
 
 _OPENS = frozenset({EventKind.OPENED, EventKind.REOPENED})
 _CLOSES = frozenset({EventKind.RESOLVED, EventKind.WRITTEN_OFF})
+_CHANGES = frozenset({EventKind.CHANGED, EventKind.REOPENED})
 _HOW = dict(Resolution.choices)
 _FIELDS = ("id", "entity_id", "kind", "klass", "business_date", "summary", "amount", "currency", "owner_role")
 
@@ -167,7 +168,7 @@ def _tell(
     calendars: Mapping[int, Days],
 ) -> _Told:
     told = _Told()
-    row["amount"] = _amount_at(row["amount"], events, cutoff)
+    row["amount"], row["summary"] = _said_at(row, events, cutoff)
     for event in events:
         if event["at"] > cutoff:
             break
@@ -196,15 +197,12 @@ def _turn(told: _Told, event: dict[str, Any]) -> None:
         told.state = BreakState.RESOLVED if kind == EventKind.RESOLVED else BreakState.WRITTEN_OFF
 
 
-def _amount_at(now: Decimal | None, events: list[dict[str, Any]], cutoff: datetime) -> Decimal | None:
-    """The amount at the cut-off: what the first change after it says it was, else what it is now."""
-    later = next((e for e in events if e["at"] > cutoff and e["event"] == EventKind.CHANGED), None)
+def _said_at(row: dict[str, Any], events: list[dict[str, Any]], cutoff: datetime) -> tuple[Decimal | None, str]:
+    """Amount and summary at the cut-off: what the first change after it says they were, else what they are now."""
+    later = next((e["data"] for e in events if e["at"] > cutoff and e["event"] in _CHANGES), None)
     if later is None:
-        return now
-    try:
-        return Decimal(later["data"]["from"])
-    except (KeyError, TypeError, InvalidOperation):
-        return None
+        return row["amount"], row["summary"]
+    return (None if later["from"] is None else Decimal(later["from"])), later["summary_from"]
 
 
 def _line(row: dict[str, Any], told: _Told, cutoff: datetime, calendars: Mapping[int, Days]) -> BreakLine:

@@ -16,12 +16,14 @@ from backoffice.kernel.findings import Finding
 from backoffice.organisation.services import protection
 from integrations.selectors import verify as integrations
 from ledger.selectors import verify as ledger
+from reporting.selectors import verify as reporting
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     ledger.findings,
     integrations.findings,
     accounts.findings,
     approvals.findings,
+    reporting.findings,
 )
 
 

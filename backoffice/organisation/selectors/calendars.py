@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from backoffice.organisation.models import Holiday
@@ -40,3 +42,15 @@ def age_in_business_days(calendar: str, since: date, until: date) -> int:
     if until <= since:
         return 0
     return len(business_days(calendar, since + timedelta(days=1), until))
+
+
+def ages_in_business_days(spans: Sequence[tuple[str, date, date]]) -> list[int]:
+    """`age_in_business_days` of many (calendar, since, until), reading each calendar once."""
+    days: dict[str, list[date]] = {}
+    for calendar in {calendar for calendar, _, _ in spans}:
+        own = [(since, until) for name, since, until in spans if name == calendar]
+        days[calendar] = business_days(calendar, min(since for since, _ in own), max(until for _, until in own))
+    return [
+        max(bisect_right(days[calendar], until) - bisect_right(days[calendar], since), 0)
+        for calendar, since, until in spans
+    ]

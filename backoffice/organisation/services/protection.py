@@ -67,7 +67,7 @@ def differences() -> list[str]:
     """Where the running database's rights and guards differ from what is declared; empty when all is well."""
     role = settings.DATABASE_APP_ROLE
     with connection.cursor() as cursor:
-        return [*_rights(cursor, role), *_functions(cursor, role), *_triggers(cursor)]
+        return [*_rights(cursor, role), *_functions(cursor, role), *_triggers(cursor), *_constraints(cursor)]
 
 
 def _rights(cursor: CursorWrapper, role: str) -> Iterator[str]:
@@ -121,6 +121,22 @@ def _triggers(cursor: CursorWrapper) -> Iterator[str]:
         yield f"the trigger {name} on {table} is gone"
 
 
+def _constraints(cursor: CursorWrapper) -> Iterator[str]:
+    """Every named constraint of the repository is there and holds for all rows, and no foreign key is switched off."""
+    cursor.execute(
+        """SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND convalidated
+            UNION SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indisunique"""
+    )
+    for name in sorted(declared_constraints() - {name for (name,) in cursor.fetchall()}):
+        yield f"the constraint {name} is gone"
+    cursor.execute(
+        """SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger
+            WHERE tgisinternal AND tgenabled = 'D' AND tgconstraint <> 0 ORDER BY 1"""
+    )
+    for (table,) in cursor.fetchall():
+        yield f"foreign keys of {table} are switched off"
+
+
 def declared_functions() -> dict[str, str]:
     """The bodies of our functions as the apps' sql/ files have them."""
     return {name: body for text in _sql_texts() for name, body in _FUNCTION.findall(text)}
@@ -131,6 +147,12 @@ def declared_triggers() -> set[tuple[str, str]]:
     return {pair for text in _sql_texts() for pair in _TRIGGER.findall(text)}
 
 
+def declared_constraints() -> set[str]:
+    """Names of constraints, as the models and the apps' sql/ files have them."""
+    of_models = {c.name for model in apps.get_models() for c in model._meta.constraints if model._meta.managed}
+    return of_models | {name for text in _sql_texts() for name in _CONSTRAINT.findall(text)}
+
+
 def _sql_texts() -> Iterator[str]:
     for config in apps.get_app_configs():
         for path in sorted((Path(config.path) / "sql").glob("*.sql")):
@@ -138,6 +160,7 @@ def _sql_texts() -> Iterator[str]:
 
 
 _FUNCTION = re.compile(r"^CREATE (?:OR REPLACE )?FUNCTION (\w+)\(.*?\$\$(.*?)\$\$", re.DOTALL | re.MULTILINE)
+_CONSTRAINT = re.compile(r"\bCONSTRAINT (\w+)\s")
 _TRIGGER = re.compile(r"^CREATE TRIGGER (\w+)\s[^;]*?\sON (\w+)\s", re.MULTILINE)
 _TABLE_RIGHTS = """
 SELECT c.relname, coalesce(array_agg(a.privilege_type ORDER BY a.privilege_type)

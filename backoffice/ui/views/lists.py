@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -166,7 +167,10 @@ def pager(data: QueryDict, found: Rows[Any], place: Place) -> dict[str, str]:
 
 def _all(listing: Listing) -> Iterator[Any]:
     """All rows in order, read from a cursor in the database, so that memory stays the same for any number."""
-    return paging.ordered(listing.queryset, listing.order).iterator(chunk_size=_FETCH)
+    rows = paging.ordered(listing.queryset, listing.order).iterator(chunk_size=_FETCH)
+    while chunk := list(islice(rows, _FETCH)):
+        listing.table.prepare(chunk)
+        yield from chunk
 
 
 def _kept(data: QueryDict, filters: Filters | None) -> list[tuple[str, str]]:

@@ -1,0 +1,244 @@
+"""Real files from outside through the real command: every figure their publishers' files hold, to the cent, in the
+facts and in the books; a second import of each adds nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import pytest
+from django.db.models import Sum
+
+from accounts.services import booking, clients
+from accounts.services.clients import Login
+from integrations.models import BankLine, Connection, Deal, FileImport, ImportState, Instrument, PspLine, SymbolMapping
+from integrations.records import PspKind
+from ledger.models import Journal, LedgerAccount
+from ledger.selectors.balances import balances
+from ledger.services import chart
+from tests import commands
+from tests.attacks import execute, findings
+from tests.builders import ROBOT
+from tests.commands import Answer
+from tests.files import sample
+from tests.worlds import connection, world
+
+pytestmark = pytest.mark.django_db
+FACTS = ("integrations_deal", "integrations_pspline", "integrations_bankline", "ledger_journal", "ledger_line")
+
+
+def bring(source: Connection, name: str) -> Answer:
+    """Import a sample twice; the second time adds nothing to facts or books. The answer is the first one's."""
+    path = str(sample(name))
+    first = commands.here("import_file", "--source", source.name, path)
+    book(source)
+    before = rows()
+    second = commands.here("import_file", "--source", source.name, path)
+    book(source)
+    assert rows() == before
+    assert (second.code, second["state"]) == (first.code, first["state"])
+    if first["state"] == "stored":
+        assert commands.only(second.value, "new", "changed", "duplicate") == (0, 0, first["new"])
+    assert findings() == set()
+    return first
+
+
+def book(source: Connection) -> None:
+    booking.book_connection(actor=ROBOT, connection_id=source.pk)
+
+
+def rows() -> list[int]:
+    return [execute(f"SELECT count(*) FROM {table}")[0][0] for table in FACTS]
+
+
+def balance(code: str, currency: str) -> Decimal:
+    """A ledger account's balance, debit positive."""
+    account = LedgerAccount.objects.get(code=code, currency_id=currency)
+    return balances([account.pk])[account.pk]
+
+
+def totals(answer: Answer) -> dict[str, tuple[str, str]]:
+    return {total["name"]: (total["expected"], total["found"]) for total in answer["control_totals"]}
+
+
+def nets(lines: object) -> Mapping[str, Decimal]:
+    return dict(lines.order_by("currency").values_list("currency").annotate(Sum("net")))  # type: ignore[attr-defined]
+
+
+# Adyen
+
+
+@pytest.fixture
+def psp() -> Connection:
+    source = connection("adyen_settlement", "adyen")
+    for code in ("USD", "CAD"):
+        chart.open_house(actor=ROBOT, entity_id=source.entity_id, currency=code)
+    return source
+
+
+def test_adyen_batch_380(psp: Connection) -> None:
+    answer = bring(psp, "psp/adyen_settlement_detail_report_batch_380.csv")
+    assert (answer.code, answer["rows"], answer["new"], answer["rejected"]) == (0, 228, 228, [])
+    assert answer["balanced"] is True
+    assert totals(answer)["batch 380, USD: credits minus debits"] == ("0.00", "0.00")
+    lines = PspLine.objects.filter(connection=psp)
+    kinds = {kind: lines.filter(kind=kind) for kind in PspKind}
+    assert (kinds[PspKind.PAYMENT].count(), kinds[PspKind.REFUND].count()) == (220, 6)
+    assert nets(lines) == {"USD": Decimal("0.00")}
+    assert kinds[PspKind.PAYOUT].get().net == Decimal("-55308.07")
+    assert kinds[PspKind.FEE].get().net == Decimal("-38.10")
+    assert lines.aggregate(Sum("fee"))["fee__sum"] == Decimal("389.63")
+    # The same in the books: nothing left at the PSP, the payout on its way, both kinds of fees.
+    assert balance("psp.adyen", "USD") == 0
+    assert balance("clearing.payouts", "USD") == Decimal("55308.07")
+    assert balance("expense.psp_fees", "USD") == Decimal("38.10") + Decimal("389.63")
+    assert balance("clearing.client_money", "USD") == -Decimal("55308.07") - Decimal("427.73")
+
+
+def test_adyen_batch_1128_per_currency(psp: Connection) -> None:
+    answer = bring(psp, "psp/adyen_settlement_detail_report_batch_1128_two_currencies.csv")
+    assert (answer.code, answer["rows"], answer["new"], answer["balanced"]) == (0, 15, 15, True)
+    assert totals(answer) == {
+        "batch 1128, USD: credits minus debits": ("0.00", "0.00"),
+        "batch 1128, CAD: credits minus debits": ("0.00", "0.00"),
+        "batch 1128, USD: payout TX53913667600XT stated once": ("1", "1"),
+        "batch 1128, CAD: payout TX53913667600XT stated once": ("1", "1"),
+    }
+    assert nets(PspLine.objects.filter(connection=psp)) == {"CAD": Decimal(0), "USD": Decimal(0)}
+    assert (balance("psp.adyen", "USD"), balance("psp.adyen", "CAD")) == (0, 0)
+    paid = (balance("clearing.payouts", "USD"), balance("clearing.payouts", "CAD"))
+    assert paid == (Decimal("59.75"), Decimal("9.54"))
+
+
+def test_adyen_batch_238_has_no_payout(psp: Connection) -> None:
+    answer = bring(psp, "psp/adyen_settlement_detail_report_batch_238.csv")
+    assert (answer["rows"], answer["new"], answer["balanced"]) == (3, 3, True)
+    assert not PspLine.objects.filter(kind=PspKind.PAYOUT).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        # The publisher's own test file debits a payout although the batch owes money.
+        ("adyen_settlement_detail_report_chargeback.csv", "held"),
+        ("adyen_payments_accounting_report.csv", "refused"),
+    ],
+)
+def test_adyen_files_that_do_not_prove_themselves(psp: Connection, name: str, state: str) -> None:
+    answer = bring(psp, f"psp/{name}")
+    assert (answer.code, answer["state"], answer["new"]) == (1, state, 0)
+    assert not PspLine.objects.exists()
+
+
+# Bank statements
+
+
+@pytest.fixture
+def bank() -> Connection:
+    source = connection("camt053", "bank")
+    for code in ("EUR", "CHF", "SEK"):
+        chart.open_house(actor=ROBOT, entity_id=source.entity_id, currency=code)
+    return source
+
+
+@pytest.mark.parametrize(
+    ("name", "statements", "entries", "lines", "net"),
+    [
+        ("camt053_example_a", "2", 11, 11, None),
+        ("camt053_small", "1", 2, 2, {"EUR": Decimal("-50.00")}),
+        ("camt053_v02_multi_statement", "2", 2, 2, {"EUR": Decimal("1.85")}),
+        ("camt053_v04_two_reversals", "1", 13, 32, {"CHF": Decimal("537.61")}),
+    ],
+)
+def test_statements_that_balance(
+    bank: Connection, name: str, statements: str, entries: int, lines: int, net: dict[str, Decimal] | None
+) -> None:
+    answer = bring(bank, f"bank/{name}.xml")
+    assert (answer.code, answer["state"], answer["balanced"]) == (0, "stored", True)
+    assert (answer["rows"], answer["new"], answer["facts"]["statements"]) == (entries, lines, statements)
+    proofs = [pair for what, pair in totals(answer).items() if "opening plus entries is closing" in what]
+    assert len(proofs) == int(statements)
+    assert all(expected == found for expected, found in proofs)
+    stored = dict(BankLine.objects.order_by("currency").values_list("currency").annotate(Sum("amount")))
+    assert net is None or stored == net
+    booked = LedgerAccount.objects.filter(code__startswith="bank.")
+    assert sum(balances([a.pk for a in booked]).values()) == sum(stored.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "found"),
+    [
+        ("camt053_v02_batch", "23038.20 EUR", "10264.06 EUR"),
+        ("camt053_v08", "-27.00 SEK", "27.00 EUR"),
+    ],
+)
+def test_statements_that_do_not_balance_are_held(bank: Connection, name: str, expected: str, found: str) -> None:
+    answer = bring(bank, f"bank/{name}.xml")
+    assert (answer.code, answer["state"], answer["balanced"], answer["new"]) == (1, "held", False, 0)
+    assert (expected, found) in totals(answer).values()
+    assert not BankLine.objects.exists() and not Journal.objects.exists()
+
+
+def test_the_wrong_statement_is_refused(bank: Connection) -> None:
+    answer = bring(bank, "bank/camt053_v02_wrong.xml")
+    assert (answer.code, answer["state"], answer["new"]) == (1, "refused", 0)
+    assert answer["error"].startswith("camt053_v02_wrong.xml: ")
+    assert not BankLine.objects.exists()
+    assert set(FileImport.objects.values_list("state", flat=True)) == {ImportState.REFUSED}
+
+
+# MetaTrader 4
+
+CLOSED = {
+    500001: (Decimal("19389.62"), 31),
+    500002: (Decimal("18997.36"), 39),
+    500003: (Decimal("19303.64"), 67),
+    500004: (Decimal("20282.65"), 59),
+    500005: (Decimal("19857.14"), 19),
+}
+FLOATING = {7382657: Decimal("-134.09"), 7386472: Decimal("-97.04")}
+
+
+def test_mt4_extract_comes_out_to_the_cent_in_the_books() -> None:
+    w = world()
+    source = connection("mt4_trades", "mt4")
+    source.settings = {"utc_offset_minutes": "120"}
+    source.save()
+    clients.open_trading_accounts(
+        actor=ROBOT,
+        logins=[Login(client_id=w.client.pk, connection_id=source.pk, login=n, currency="USD") for n in CLOSED],
+    )
+    answer = commands.here("import_file", "--source", "mt4", str(sample("platforms/mt4_trades_extract.csv")))
+    instrument = Instrument.objects.get(code="EURUSD")
+    symbols = set(Deal.objects.filter(connection=source).exclude(symbol="").values_list("symbol", flat=True))
+    SymbolMapping.objects.bulk_create(
+        SymbolMapping(connection=source, symbol=name, instrument=instrument, contract_size=Decimal(100000))
+        for name in symbols
+    )
+    assert (answer.code, answer["rows"], answer["new"], answer["rejected"]) == (0, 283, 241, [])
+    facts = answer["facts"]
+    for login, (result, count) in CLOSED.items():
+        assert (facts[f"closed_result:{login}"], facts[f"closed_trades:{login}"]) == (str(result), str(count))
+    assert (facts["pending"], facts["floating"]) == ("42", "2")
+    assert {ticket: Decimal(facts[f"floating:{ticket}"]) for ticket in FLOATING} == FLOATING
+    again = bring(source, "platforms/mt4_trades_extract.csv")
+    assert commands.only(again.value, "new", "changed", "duplicate") == (0, 0, 241)
+    booked = {
+        account.login: -balances([account.balance_account_id])[account.balance_account_id]
+        for account in w.client.tradingaccount_set.filter(connection=source)
+    }
+    assert booked == {login: result for login, (result, _) in CLOSED.items()}
+    # An open ticket's result changes with every tick: it is told, and is in no book.
+    for deal in Deal.objects.filter(ticket__in=FLOATING):
+        assert (deal.entry, deal.reason, deal.profit, deal.swap) == ("IN", "FLOATING", 0, 0)
+        assert not Journal.objects.filter(reference=f"deal:{deal.pk}").exists()
+
+
+def test_the_command_as_a_process_says_the_same(transactional_db: None) -> None:
+    """Several files in one call: each has its own result, and the exit code says that not all were stored."""
+    source = connection("camt053", "bank")
+    names = ("camt053_small", "camt053_v08", "camt053_v02_wrong")
+    paths = [str(sample(f"bank/{name}.xml")) for name in names]
+    answer = commands.run("import_file", "--source", source.name, *paths)
+    assert answer.code == 1
+    assert [one["state"] for one in answer["files"]] == ["stored", "held", "refused"]
