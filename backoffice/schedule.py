@@ -13,6 +13,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "book facts": {"task": "accounts.book", "schedule": 5.0},
     # Finds outbox rows whose wake-up was lost.
     "send outbox": {"task": "outbox.send_due", "schedule": 30.0},
+    # Finds received files whose reader died or was never woken.
+    "sweep imports": {"task": "integrations.sweep", "schedule": 60.0},
     # Wakes queued runs and finds those whose worker died.
     "sweep runs": {"task": "reconciliation.sweep", "schedule": 60.0},
     # Yesterday's reconciliations, when the New York day (17:00) is over everywhere.

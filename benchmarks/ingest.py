@@ -111,10 +111,12 @@ def _store(source: Connection, deals: list[Parsed]) -> None:
 
 
 def _rows(source: Connection, deals: list[Parsed], *, content_hash: bytes) -> Iterator[tuple[bulk.Value, ...]]:
-    wall, now = clocks.clock_of(source), clock.now()
-    for line, deal in enumerate(deals, 1):
-        yield (source.entity_id, source.pk, 1, content_hash, 1, line, now, *DEAL.said_of(deal),
-               str(deal.server_time.date()), str(wall.to_utc(deal.server_time)))  # fmt: skip
+    wall, now = clocks.clock_of(source), clock.now()  # asked before COPY has the connection to itself
+    return (
+        (source.entity_id, source.pk, 1, content_hash, 1, line, now, *DEAL.said_of(deal),
+         str(deal.server_time.date()), str(wall.to_utc(deal.server_time)))
+        for line, deal in enumerate(deals, 1)
+    )  # fmt: skip
 
 
 def _copy(source: Connection, deals: list[Parsed]) -> None:

@@ -8,9 +8,13 @@ import sys
 from benchmarks import place
 from benchmarks.__main__ import NAMES
 
+# In the settings of tests DEBUG is off and no query is recorded.
+SETTINGS = {"list": "benchmarks.listing_settings"}
+USUAL = "backoffice.settings.test"
+
 
 def main(name: str, *, small: bool) -> None:
-    place.fresh(name.replace("-", "_"))
+    place.fresh(name.replace("-", "_"), SETTINGS.get(name, USUAL))
     try:
         table = importlib.import_module(NAMES[name]).run(small=small)
     finally:

@@ -12,7 +12,6 @@ from typing import Any
 import psycopg2
 
 PREFIX = "backoffice_bench_"
-SETTINGS = "backoffice.settings.test"  # DEBUG is off and no query is recorded
 
 
 def named(url: str, name: str) -> str:
@@ -20,17 +19,17 @@ def named(url: str, name: str) -> str:
     return re.sub(r"/[^/?]*(\?|$)", rf"/{name}\1", url, count=1)
 
 
-def fresh(name: str) -> None:
+def fresh(name: str, settings: str) -> None:
     """Make the database, migrate it, and set Django up to work in it."""
     owner = os.environ["DATABASE_OWNER_URL"]
     drop(name)
     create(f"{PREFIX}{name}")
-    environment = {**os.environ, "DATABASE_URL": named(owner, PREFIX + name), "DJANGO_SETTINGS_MODULE": SETTINGS}
+    environment = {**os.environ, "DATABASE_URL": named(owner, PREFIX + name), "DJANGO_SETTINGS_MODULE": settings}
     for command in (["migrate", "--verbosity", "0"], ["protect"], ["load_roles"]):
         subprocess.run([sys.executable, "manage.py", *command], env=environment, check=True, stdout=subprocess.DEVNULL)
     os.environ["DATABASE_OWNER_URL"] = named(owner, PREFIX + name)
     os.environ["DATABASE_URL"] = named(os.environ["DATABASE_URL"], PREFIX + name)
-    os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
+    os.environ["DJANGO_SETTINGS_MODULE"] = settings
     import django
 
     django.setup()

@@ -23,3 +23,8 @@ def pull(connection_id: int, **_: object) -> None:
 @shared_task(name="integrations.examine")
 def examine(import_id: int, **_: object) -> None:
     imports.examine(actor=System("import"), import_id=import_id)
+
+
+@shared_task(name="integrations.sweep")
+def sweep(**_: object) -> None:
+    imports.sweep()

@@ -151,9 +151,7 @@ def duration(watch: Watch, *arguments: str) -> float:
     return time.monotonic() - begun
 
 
-def kill(
-    watch: Watch, rng: random.Random, span: float, *arguments: str, **more: str
-) -> Death | None:
+def kill(watch: Watch, rng: random.Random, span: float, *arguments: str, **more: str) -> Death | None:
     """Start a command and kill it with SIGKILL, at random within `span` seconds of its first connection.
 
     None if it had finished before.
@@ -174,21 +172,24 @@ def kill(
     return None if process.returncode != -signal.SIGKILL else Death(seconds, *(at or ("between two", False)))
 
 
-def kill_often(
-    watch: Watch, rng: random.Random, times: int, span: float, *arguments: str, **more: str
-) -> list[Death]:
+def kill_often(watch: Watch, rng: random.Random, times: int, span: float, *arguments: str, **more: str) -> list[Death]:
     """Kill a command several times over; says on standard output where it died."""
     deaths = [death for _ in range(times) if (death := kill(watch, rng, span, *arguments, **more))]
     for death in deaths:
-        print(f"killed {arguments[0]} after {death}")
+        say(f"killed {arguments[0]} after {death}")
     return deaths
 
 
-def seeded(request_seed: str | None = None) -> random.Random:
+def chance() -> random.Random:
     """Chance with a seed that is printed; FAULT_SEED repeats a run."""
-    seed = int(request_seed or os.environ.get("FAULT_SEED") or time.time_ns() % 10**9)
-    print(f"FAULT_SEED={seed}")
+    seed = int(os.environ.get("FAULT_SEED") or time.time_ns() % 10**9)
+    say(f"FAULT_SEED={seed}")
     return random.Random(seed)
+
+
+def say(text: str) -> None:
+    """On standard output, which pytest shows when a test fails (and -s always)."""
+    sys.stdout.write(f"{text}\n")
 
 
 def only(values: Mapping[str, Any], *names: str) -> tuple[Any, ...]:

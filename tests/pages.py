@@ -32,10 +32,12 @@ PUBLIC = frozenset({"sign-in", "sign-out", "healthz", "admin:login", "admin:jsi1
 
 @dataclass(frozen=True)
 class Made:
-    """What a page needs in its address to show the rows made: `kwargs` in the path, `ids` of picked rows."""
+    """What a page needs in its address to show the rows made: `kwargs` in the path, `ids` of picked rows.
+    `words` are on the page for those who may see the rows, and for nobody else."""
 
     kwargs: dict[str, Any] = field(default_factory=dict)
     ids: tuple[Any, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 Builder = Callable[[LegalEntity, int], Made]

@@ -43,7 +43,7 @@ def report_runs(here: LegalEntity, number: int) -> Made:
     return Made(kwargs={"pk": rows[0].pk})
 
 
-@builds("today-parts", "daily-report")
+@builds("today", "today-parts", "daily-report", "make-report")
 def busy_days(here: LegalEntity, number: int) -> Made:
     """Connections, runs and breaks over many days."""
     today = clock.today()

@@ -16,7 +16,7 @@ def make_desks(here: LegalEntity, number: int) -> list[Desk]:
     return [Desk.objects.create(entity=here, code=f"D{known + n:04d}", name=f"Desk {known + n}") for n in range(number)]
 
 
-@builds("desk", "desk-rename", "desks", "desks-rename")
+@builds("desk", "desk-rename", "desks", "desks-rename", "desk-ask", "refusing")
 def desks(here: LegalEntity, number: int) -> Made:
     rows = make_desks(here, number)
     return Made(kwargs={"pk": rows[0].pk}, ids=(rows[0].pk,))

@@ -17,7 +17,7 @@ from backoffice.kernel.actor import Person, System
 from backoffice.kernel.money import Money
 from backoffice.ui import charts, components
 from backoffice.ui.charts import Series
-from backoffice.ui.components import Crumb, Difference, Tone
+from backoffice.ui.components import NOT_SAID, Crumb, Difference, Tone
 from backoffice.ui.markup import join, tag
 
 HOSTILE = '"><img src=x onerror=1><script>alert(1)</script>{{ 7|add:7 }}'
@@ -170,11 +170,27 @@ def test_a_difference_has_a_sign_and_a_word_besides_its_colour():
     assert "≠" not in equal
 
 
-def test_a_missing_side_is_said_and_differs():
-    html = components.diff([Difference("Ticket", 5, None)])
+def test_a_missing_value_is_said_and_differs():
+    html = components.diff([Difference("Ticket", 5, None), Difference("Side", "buy", "buy")])
 
-    assert "missing" in html
-    assert 'class="differs"' in html
+    assert html.count("missing") == 2  # the word and its class
+    assert html.count('class="differs"') == 1
+
+
+def test_a_side_with_nothing_says_so_once_and_the_others_are_compared_without_it():
+    rows = [Difference("Ticket", 5, None, 5), Difference("Side", "buy", None, "sell")]
+    html = components.diff(rows, ("Books", "Server", "LP"))
+
+    assert html.count("nothing on this side") == 1
+    assert 'rowspan="2"' in html
+    assert html.count('class="differs"') == 1
+
+
+def test_what_a_side_never_says_is_no_difference():
+    html = components.diff([Difference("P", 1, 1, NOT_SAID), Difference("S", 1, 1, 1)], ("Books", "Server", "LP"))
+
+    assert 'class="differs"' not in html
+    assert "missing" not in html
 
 
 def test_numbers_are_compared_as_numbers_and_a_rule_overrules():

@@ -134,6 +134,7 @@ class Entries(ListPage):
 
 class Today(Page):
     title = "Today"
+    entity_path = ""
     permission = "organisation.view_desk"
     template = "base.html"
 

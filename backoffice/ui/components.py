@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from django.utils.safestring import SafeString
 
@@ -34,9 +34,14 @@ class Tone(StrEnum):
     BAD = "bad"
 
 
+# A side of a comparison that never says such a thing, which is no difference.
+NOT_SAID: Final = object()
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One line of a comparison. None means that a side has no such thing; `third` is an optional third side.
+    """One line of a comparison. None means that a side lacks it, NOT_SAID that it never says such a thing; `third`
+    and `fourth` are optional further sides.
 
     Values are equal when they compare equal; `same` overrules that where equality needs a rule (a time within
     the window, a volume in other units).
@@ -46,7 +51,11 @@ class Difference:
     left: Any
     right: Any
     third: Any = None
+    fourth: Any = None
     same: bool | None = None
+
+    def values(self, sides: int) -> list[Any]:
+        return [self.left, self.right, self.third, self.fourth][:sides]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,31 +193,50 @@ def pairs(rows: Sequence[tuple[str, Any]]) -> SafeString:
 
 
 def diff(rows: Sequence[Difference], headings: Sequence[str] = ("Books", "Server")) -> SafeString:
-    """Two or three sides next to each other. A differing line has a sign, a word and a colour."""
+    """Two to four sides next to each other. A differing line has a sign, a word and a colour.
+
+    A side that has nothing at all says so once, and the others are compared without it.
+    """
     sides = len(headings)
-    assert sides in (2, 3), "a comparison has two or three sides"
+    assert 2 <= sides <= 4, "a comparison has two to four sides"
+    silent = {n for n in range(sides) if all(row.values(sides)[n] in (None, NOT_SAID) for row in rows)}
+    if len(silent) == sides:
+        silent = set()
     head = join(tag("th", heading, scope="col") for heading in ("", *headings))
     sign_head = tag("th", tag("span", "Same or different", class_="sr"), scope="col", class_="sign")
-    body = join(_difference(row, sides) for row in rows)
-    table = tag("table", tag("thead", tag("tr", sign_head, head)), tag("tbody", body), class_="diff")
-    return tag("div", table, class_="table-wrap")
+    body = join(_difference(row, sides, silent, len(rows) if n == 0 else 0) for n, row in enumerate(rows))
+    table = tag("table", tag("thead", tag("tr", sign_head, head)), tag("tbody", body), class_=f"diff sides-{sides}")
+    return tag("div", table, class_="table-wrap", tabindex="0", role="region", aria_label="Comparison")
 
 
-def _difference(row: Difference, sides: int) -> SafeString:
-    values = [row.left, row.right, row.third][:sides]
-    same = row.same if row.same is not None else all(value == values[0] for value in values)
-    sign = tag("span", "=" if same else "≠", aria_hidden="true")
-    word = tag("span", "same" if same else "different", class_="sr")
-    cells = join(
-        tag("td", _missing() if value is None else shown(value), class_="" if same or value == values[0] else "other")
-        for value in values
-    )
+def _difference(row: Difference, sides: int, silent: set[int], height: int) -> SafeString:
+    """A line; `height` is how many lines the cell of a silent side spans, 0 where the first line has it."""
+    values = row.values(sides)
+    said = [value for n, value in enumerate(values) if n not in silent and value is not NOT_SAID]
+    same = row.same if row.same is not None else all(value == said[0] for value in said)
+    if len(said) > 1:
+        sign = tag("span", "=" if same else "≠", aria_hidden="true")
+        word = tag("span", "same" if same else "different", class_="sr")
+    else:
+        same, sign, word = True, None, None
+    cells: list[SafeString | None] = []
+    for n, value in enumerate(values):
+        if n in silent:
+            cells.append(
+                tag("td", _missing("nothing on this side"), rowspan=height, class_="silent") if height else None
+            )
+        elif value is NOT_SAID:
+            cells.append(tag("td", nothing("not said here")))
+        elif value is None:
+            cells.append(tag("td", nothing() if same else _missing(), class_="" if same else "other"))
+        else:
+            cells.append(tag("td", shown(value), class_="" if same or value == said[0] else "other"))
     label = tag("th", row.label, scope="row")
-    return tag("tr", tag("td", sign, word, class_="sign"), label, cells, class_="same" if same else "differs")
+    return tag("tr", tag("td", sign, word, class_="sign"), label, join(cells), class_="same" if same else "differs")
 
 
-def _missing() -> SafeString:
-    return tag("span", "missing", class_="missing")
+def _missing(says: str = "missing") -> SafeString:
+    return tag("span", says, class_="missing")
 
 
 def progress(done: int, total: int, label: str = "") -> SafeString:

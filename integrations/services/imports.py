@@ -5,7 +5,7 @@
                               |-> REFUSED (not such a file, or hostile)
 
 The bytes are kept whatever becomes of the file. Nothing of a held or refused file reaches the facts, so
-nothing of it can be booked or matched.
+nothing of it can be booked or matched. A received file whose reader died, or was never woken, is found by `sweep`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from itertools import islice
 from pathlib import PurePath
 from typing import IO
@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db import transaction
 
 from backoffice.audit import services as audit
-from backoffice.kernel import clock
+from backoffice.kernel import clock, jobs
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import DomainError
 from integrations import records, registry
@@ -35,6 +35,9 @@ from integrations.services.facts import store_records
 from integrations.services.listings import keep_listing
 from integrations.services.store import lock_feed
 
+WAKE = "integrations.examine"
+# Longer than the largest file takes to read; until then its first reader is at it.
+NOT_READ_AFTER = timedelta(minutes=3)
 REJECTIONS_KEPT = 1000
 _SPOOL = 8 * 1024 * 1024
 
@@ -99,6 +102,14 @@ def examine(*, actor: Actor, import_id: int) -> FileImport:
         return _settle(actor, examined, ImportState.REFUSED, error=str(error))
     held = parsed.balanced is False
     return _settle(actor, examined, ImportState.HELD if held else ImportState.PREVIEW, parsed=parsed)
+
+
+def sweep() -> int:
+    """Wake the reading of files that wait for it still. Called by schedule."""
+    waiting = FileImport.objects.filter(state=ImportState.RECEIVED, received_at__lt=clock.now() - NOT_READ_AFTER)
+    for import_id in waiting.values_list("pk", flat=True):
+        jobs.wake(WAKE, import_id=import_id)
+    return len(waiting)
 
 
 def confirm(*, actor: Actor, import_id: int) -> FileImport:

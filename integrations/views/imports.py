@@ -56,7 +56,7 @@ class Upload(ActionPage):
         )
         if received.size <= _READ_HERE:
             return imports.examine(actor=actor, import_id=received.pk)
-        jobs.wake("integrations.examine", import_id=received.pk)
+        jobs.wake(imports.WAKE, import_id=received.pk)
         return received
 
     def message(self, result: FileImport) -> str:

@@ -44,22 +44,7 @@ class AlreadyRunning(DomainError):
 @transaction.atomic
 def request(*, actor: Actor, entity_id: int, kind: Kind, day: date) -> Run:
     """Queue a reconciliation and wake a worker."""
-    if day > clock.today():
-        raise DomainError(f"{day} has not begun yet.")
-    run = Run(
-        entity=LegalEntity.objects.get(pk=entity_id),
-        kind=kind,
-        business_date=day,
-        rule=Rule.objects.filter(kind=kind).order_by("-version")[0],
-        requested_by=actor.label,
-        requested_at=clock.now(),
-    )
-    try:
-        with transaction.atomic():
-            run.save(force_insert=True)
-    except IntegrityError as error:
-        raise AlreadyRunning(f"The {kind.value} reconciliation of {day} is under way already.") from error
-    audit.record(actor=actor, action="reconciliation.requested", target=run, data={"kind": kind, "day": day})
+    run = _queue(actor, entity_id, kind, day)
     jobs.after_commit(WAKE, run_id=run.pk)
     return run
 
@@ -89,17 +74,21 @@ def carry_out(*, run_id: int) -> Run:
 
 
 def run_now(*, actor: Actor, entity_id: int, kind: Kind, day: date) -> Run:
-    """Ask for a run and carry it out here: what commands and the nightly job do."""
-    return carry_out(run_id=request(actor=actor, entity_id=entity_id, kind=kind, day=day).pk)
+    """Ask for a run and carry it out here: what commands and the nightly job do.
+
+    One that waits already, for want of a worker or because its worker died, is carried out instead of a second.
+    """
+    with transaction.atomic():
+        _queue_lost()
+        waiting = Run.objects.filter(entity_id=entity_id, kind=kind, business_date=day, state=RunState.QUEUED).first()
+        run = waiting or _queue(actor, entity_id, kind, day)
+    return carry_out(run_id=run.pk)
 
 
 def sweep() -> int:
     """Wake queued runs again, and queue those whose worker died. Called by schedule."""
-    now = clock.now()
-    lost = Run.objects.filter(state=RunState.RUNNING, heartbeat_at__lt=now - LOST_AFTER).update(
-        state=RunState.QUEUED, step="queued again: the worker did not come back"
-    )
-    waiting = Run.objects.filter(state=RunState.QUEUED, requested_at__lt=now - timedelta(seconds=30))
+    lost = _queue_lost()
+    waiting = Run.objects.filter(state=RunState.QUEUED, requested_at__lt=clock.now() - timedelta(seconds=30))
     for run_id in waiting.values_list("pk", flat=True):
         jobs.wake(WAKE, run_id=run_id)
     return lost
@@ -113,6 +102,35 @@ def days_to_look_at_again(entity_id: int, kind: Kind, today: date) -> Sequence[d
         entity_id=entity_id, kind=kind, state__in=OPEN_STATES, business_date__gte=today - LOOK_AGAIN
     )
     return sorted(rows.values_list("business_date", flat=True).distinct())
+
+
+def _queue(actor: Actor, entity_id: int, kind: Kind, day: date) -> Run:
+    if day > clock.today():
+        raise DomainError(f"{day} has not begun yet.")
+    run = Run(
+        entity=LegalEntity.objects.get(pk=entity_id),
+        kind=kind,
+        business_date=day,
+        rule=Rule.objects.filter(kind=kind).order_by("-version")[0],
+        requested_by=actor.label,
+        requested_at=clock.now(),
+    )
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+    except IntegrityError as error:
+        raise AlreadyRunning(
+            f"The {kind.value} reconciliation of {day} is under way already. Wait for it; one whose worker died is "
+            f"begun again after {LOST_AFTER // timedelta(minutes=1)} minutes."
+        ) from error
+    audit.record(actor=actor, action="reconciliation.requested", target=run, data={"kind": kind, "day": day})
+    return run
+
+
+def _queue_lost() -> int:
+    return Run.objects.filter(state=RunState.RUNNING, heartbeat_at__lt=clock.now() - LOST_AFTER).update(
+        state=RunState.QUEUED, step="queued again: the worker did not come back"
+    )
 
 
 def _gather(run: Run) -> list[str]:

@@ -38,7 +38,7 @@ class Command(Base):
         if not entities:
             raise NotFound("No legal entity with connections fits.")
         done = [runs.run_now(actor=ACTOR, entity_id=e.pk, kind=kind, day=on) for e in entities]
-        failed = [run.error for run in done if run.state != RunState.DONE]
+        failed = [run.error or f"{run} was taken over by a worker." for run in done if run.state != RunState.DONE]
         if failed:
             raise DomainError("; ".join(failed))
         return {
