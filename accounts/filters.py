@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import Exists, OuterRef, QuerySet
 
@@ -19,8 +19,11 @@ def _codes(kind: Any) -> list[tuple[str, str]]:
 class CurrentOnly(filters.YesNo):
     """Only the newest version of each fact, unless old versions are asked for."""
 
+    options: ClassVar[list[tuple[str, str]]] = [("yes", "all")]
+    unsaid = "newest only"
+
     def __init__(self, fact_kind: str) -> None:
-        super().__init__("id", "Old versions")
+        super().__init__("id", "Versions")
         self.fact_kind = fact_kind
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:

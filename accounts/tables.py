@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.urls import reverse
 
 from accounts.models import Client, ClientStatus, TradingAccount, Unbooked, UnbookedReason
+from accounts.selectors.said import currencies_of
 from backoffice.ui.columns import Column, Kind
 from backoffice.ui.components import Tone
 from backoffice.ui.tables import Table
@@ -17,7 +21,6 @@ _CLIENT_TONES: dict[str, Tone] = {
     ClientStatus.SUSPENDED: Tone.BAD,
     ClientStatus.REJECTED: Tone.BAD,
 }
-_SIDES = {"BUY": Tone.INFO, "SELL": Tone.WARN}
 
 
 class ClientTable(Table):
@@ -26,7 +29,7 @@ class ClientTable(Table):
         Column("name", "Name", sort="name", width=32),
         Column("entity.code", "Entity", Kind.CODE),
         Column("country", "Country", Kind.CODE),
-        Column("category", "Category", Kind.STATUS, labels={"RETAIL": "retail", "PROFESSIONAL": "professional"}),
+        Column("get_category_display", "Category"),
         Column("status", "Status", Kind.STATUS, tones=_CLIENT_TONES, labels=dict(ClientStatus.choices)),
         Column("logins", "Logins", Kind.NUMBER, hide_narrow=True),
         Column("opened_at", "Opened", Kind.DATETIME, hide_narrow=True),
@@ -66,13 +69,13 @@ class DealTable(Table):
         Column("connection.name", "Server", Kind.CODE, hide_narrow=True),
         Column("login", "Login", Kind.CODE),
         Column("kind", "Kind", Kind.CODE, hide_narrow=True),
-        Column("side", "Side", Kind.STATUS, tones=_SIDES),
+        Column("side", "Side", Kind.CODE),
         Column("symbol", "Symbol", Kind.CODE),
-        Column("volume_lots", "Lots", Kind.LOTS),
-        Column("price", "Price", Kind.PRICE),
-        Column("profit", "Profit", Kind.NUMBER),
-        Column("swap", "Swap", Kind.NUMBER, hide_narrow=True),
-        Column("commission", "Commission", Kind.NUMBER, hide_narrow=True),
+        Column(lambda d: d.volume_lots or None, "Lots", Kind.LOTS),
+        Column(lambda d: d.price or None, "Price", Kind.PRICE),
+        Column("profit", "Profit or amount", Kind.MONEY, currency="currency"),
+        Column(lambda d: d.swap or None, "Swap", Kind.MONEY, currency="currency", hide_narrow=True),
+        Column(lambda d: d.commission or None, "Commission", Kind.MONEY, currency="currency", hide_narrow=True),
         Column("gateway", "Book", Kind.CODE, hide_narrow=True),
         Column("comment", "Comment", hide_narrow=True, width=24),
         Column("version", "Version", Kind.NUMBER, hide_narrow=True),
@@ -81,6 +84,11 @@ class DealTable(Table):
     default_sort = "-dealt"
     empty = "No deals fit."
     empty_hint = "Deals appear a few seconds after the trade server has them."
+
+    def prepare(self, rows: Sequence[Any]) -> None:
+        currencies = currencies_of(rows)
+        for row in rows:
+            row.currency = currencies.get((row.connection_id, row.login), "")
 
     def link(self, row: Deal) -> str:
         return reverse("deal", args=[row.pk])
@@ -95,7 +103,7 @@ class FillTable(Table):
         Column("traded_at", "Traded", Kind.DATETIME, sort="traded"),
         Column("connection.name", "Provider", Kind.CODE),
         Column("order_ref", "Order", Kind.CODE),
-        Column("side", "Side", Kind.STATUS, tones=_SIDES),
+        Column("side", "Side", Kind.CODE),
         Column("symbol", "Symbol", Kind.CODE),
         Column("quantity_units", "Units", Kind.NUMBER),
         Column("price", "Price", Kind.PRICE),

@@ -11,9 +11,11 @@ from django.urls import reverse
 
 from accounts import filters, tables
 from accounts.models import Client, TradingAccount, Unbooked
+from accounts.selectors.said import said
 from accounts.selectors.traces import trace
 from backoffice.ui.views import Crumb, DetailPage, ListPage, Tab
 from integrations.models import AccountSnapshot, BankLine, Deal, Fill, PspLine
+from integrations.selectors.excerpts import excerpt
 from ledger.models import Balance
 
 _LATEST = 25
@@ -55,7 +57,8 @@ class ClientDetail(DetailPage):
         return f"{self.row.number} · {self.row.entity.name}"
 
     def context(self, row: Client, tab: str) -> Mapping[str, Any]:
-        accounts = list(with_balances(TradingAccount.objects.filter(client=row).select_related("connection", "client")))
+        own = TradingAccount.objects.filter(client=row).select_related("connection", "client", "entity")
+        accounts = list(with_balances(own))
         history: Any = row.history
         return {
             "accounts": tables.TradingAccountTable().html(accounts, caption="Trading accounts"),
@@ -126,13 +129,12 @@ class _FactDetail(DetailPage):
 
     def context(self, row: Any, tab: str) -> Mapping[str, Any]:
         found = trace(self.kind, row)
-        skip = {"entity", "connection", "content_hash", "raw_id", "raw_line", "received_at", "id"}
-        fields = [f for f in row._meta.fields if f.name not in skip]
         return {
             "trace": found,
             "kind": self.kind,
-            "facts": [(f.verbose_name.capitalize(), _value(row, f.name)) for f in fields],
+            "facts": said(row),
             "raw_text": _raw_text(found.raw) if tab == "raw" else "",
+            "excerpt": excerpt(found.raw, row.raw_line) if tab == "raw" and found.raw and row.raw_line else "",
         }
 
 
@@ -236,14 +238,7 @@ def _latest_deals(accounts: Sequence[TradingAccount]) -> list[Deal]:
     return sorted(found, key=lambda deal: (deal.dealt_at, deal.pk), reverse=True)[:_LATEST]
 
 
-def _value(row: Any, name: str) -> Any:
-    value = getattr(row, name)
-    return str(value) if isinstance(value, dict) else value
-
-
 def _raw_text(raw: Any) -> str:
-    if raw is None:
+    if raw is None or raw.body is None:
         return ""
-    if raw.body is None:
-        return "This message is a large file; open it under Imports."
     return bytes(raw.body).decode("utf-8", errors="replace")

@@ -17,8 +17,9 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep imports": {"task": "integrations.sweep", "schedule": 60.0},
     # Wakes queued runs and finds those whose worker died.
     "sweep runs": {"task": "reconciliation.sweep", "schedule": 60.0},
-    # Yesterday's reconciliations, when the New York day (17:00) is over everywhere.
-    "reconcile yesterday": {"task": "reconciliation.nightly", "schedule": crontab(minute="30", hour="0")},
+    # Yesterday's reconciliations, from 00:30 on, when the New York day (17:00) is over everywhere; the later rounds
+    # find only what an earlier one missed.
+    "reconcile yesterday": {"task": "reconciliation.nightly", "schedule": crontab(minute="30")},
     # Wakes queued reports and finds those whose worker died.
     "sweep reports": {"task": "reporting.sweep", "schedule": 60.0},
     # Requests nobody decided in time.

@@ -35,7 +35,7 @@ class ConnectionTable(Table):
         Column("is_active", "Active", Kind.FLAG),
         Column("feed.last_success_at", "Last read", Kind.DATETIME),
         Column("feed.last_fact_at", "Last news", Kind.DATETIME, hide_narrow=True),
-        Column("feed.failures", "Failures", Kind.NUMBER),
+        Column(lambda c: c.feed.failures or None, "Failures", Kind.NUMBER),
         Column("feed.last_error", "Trouble", wrap=True, width=40, hide_narrow=True),
     )
     sorts = {"name": ("name",)}

@@ -40,7 +40,7 @@ class LedgerAccountTable(Table):
         Column("code", "Account", Kind.CODE, sort="code", width=36),
         Column("name", "Name", width=36),
         Column("entity.code", "Entity", Kind.CODE),
-        Column("kind", "Kind", Kind.TEXT),
+        Column("get_kind_display", "Kind"),
         Column("shown_balance", "Balance", Kind.MONEY, currency="currency_id"),
         Column("floor", "Floor", Kind.MONEY, currency="currency_id", hide_narrow=True),
         Column("opened_at", "Opened", Kind.DATETIME, hide_narrow=True),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils.safestring import SafeString
 
-from backoffice.ui import filters
+from backoffice.ui import controls, filters
 from reconciliation.models import CLASSES, OPEN_STATES, BreakState, Kind, RunState
 
 
@@ -15,6 +17,10 @@ class OpenOrState(filters.MultiChoice):
 
     def __init__(self) -> None:
         super().__init__("state", "State", BreakState.choices)
+
+    def control(self, name: str, data: QueryDict, error: str) -> SafeString:
+        label = self.label if data.getlist(name) else f"{self.label}: open ones"
+        return controls.multi(name, label, data.getlist(name), self.options, error=error)
 
     def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
         return qs.filter(state__in=value or OPEN_STATES)

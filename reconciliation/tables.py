@@ -42,14 +42,13 @@ def ages_of(rows: Sequence[Break]) -> list[int]:
 class BreakTable(Table):
     columns = (
         Column("pk", "Break", Kind.CODE),
-        Column("klass", "Class", Kind.STATUS, labels=CLASS_TITLES),
+        Column("meaning.title", "Class", width=24),
         Column("summary", "What differs", wrap=True, width=60),
         Column("amount", "Difference", Kind.MONEY, currency="currency"),
         Column("business_date", "Business day", Kind.DATE, sort="day"),
         Column(lambda b: components.business_age(b.age), "Age", export=lambda b: b.age),
         Column("state", "State", Kind.STATUS, tones=BREAK_TONES, labels=dict(BreakState.choices)),
-        Column("assignee", "Owner", Kind.ACTOR, export=lambda b: str(b.assignee or b.owner_role)),
-        Column("owner_role", "Desk", Kind.CODE, hide_narrow=True),
+        Column(lambda b: b.assignee or f"{b.owner_role} desk", "Owner", Kind.ACTOR),
         Column("entity.code", "Entity", Kind.CODE, hide_narrow=True),
         Column("opened_at", "Opened", Kind.DATETIME, sort="opened", hide_narrow=True),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -10,6 +11,7 @@ from django.urls import reverse
 
 from backoffice.kernel import clock
 from backoffice.kernel.actor import Person
+from backoffice.kernel.money import Money
 from backoffice.organisation.models import User
 from backoffice.organisation.selectors import calendars, scope
 from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, GatedPage, ListPage
@@ -50,14 +52,15 @@ class BreakDetail(DetailPage):
             when=lambda b: b.is_open and b.klass in _FETCHABLE,
         ),
         Button("Resolve", "resolve-break", "reconciliation.explain_break", when=_is_open),
-        Button("Ask to write off", "write-off", "reconciliation.ask_write_off", when=lambda b: b.is_open and b.amount),
+        Button("Ask to write off", "write-off", "reconciliation.ask_write_off", when=breaks.can_write_off),
     )  # fmt: skip
 
     def crumbs(self) -> Sequence[Crumb]:
         return (Crumb("Breaks", reverse("breaks")),)
 
     def heading(self) -> str:
-        return f"{self.row.meaning.title.capitalize()} · {self.row.business_date}"
+        title = self.row.meaning.title
+        return f"{title[:1].upper()}{title[1:]} · {self.row.business_date}"
 
     def context(self, row: Break, tab: str) -> Mapping[str, Any]:
         return {
@@ -179,7 +182,7 @@ class AskWriteOff(GatedPage):
         return (
             ("Class", target.meaning.title),
             ("What differs", target.summary),
-            ("Difference", f"{target.amount} {target.currency}"),
+            ("Difference", Money(target.amount or Decimal(0), target.currency)),
         )
 
     def consequences(self, target: Break) -> Sequence[str]:
@@ -221,7 +224,7 @@ class RunDetail(DetailPage):
             "under_way": row.state in (RunState.QUEUED, RunState.RUNNING),
             "classes": [(tables.CLASS_TITLES.get(c, c), n) for c, n in sorted(row.by_class.items())],
             "found": tables.BreakTable().html(list(found[:200]), caption="Breaks this run has seen last"),
-            "parameters": sorted(row.rule.parameters.items()),
+            "parameters": [(name.replace("_", " "), _words(v)) for name, v in sorted(row.rule.parameters.items())],
         }
 
 
@@ -259,6 +262,15 @@ class StartRun(ActionPage):
 
     def success_url(self, result: Run) -> str:
         return reverse("run", args=[result.pk])
+
+
+def _words(value: Any) -> str:
+    """A rule's parameter, for people: "CY 0.025", "none"."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_words(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(_words, value)) or "none"
+    return str(value)
 
 
 def colleagues(user: User) -> Any:

@@ -15,9 +15,8 @@ import psycopg2
 import pytest
 from django.db import DatabaseError, connection, connections, transaction
 
-from backoffice.management.commands.verify import CHECKS
+from backoffice.management.commands import verify
 from backoffice.organisation.models import LegalEntity
-from backoffice.organisation.services import protection
 from ledger.models import Kind, LedgerAccount
 from ledger.services import journal
 from ledger.services.journal import Draft, Entry
@@ -132,8 +131,7 @@ def partitions() -> list[str]:
 
 def findings() -> set[tuple[str, str]]:
     """(rule, subject) of everything `manage verify` would name."""
-    found = {(finding.rule, finding.subject) for check in CHECKS for finding in check()}
-    return found | {(PROTECTION, text) for text in protection.differences()}
+    return {(finding.rule, finding.subject) for finding in verify.findings()}
 
 
 def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:

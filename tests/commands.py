@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -172,11 +172,29 @@ def kill(watch: Watch, rng: random.Random, span: float, *arguments: str, **more:
     return None if process.returncode != -signal.SIGKILL else Death(seconds, *(at or ("between two", False)))
 
 
-def kill_often(watch: Watch, rng: random.Random, times: int, span: float, *arguments: str, **more: str) -> list[Death]:
-    """Kill a command several times over; says on standard output where it died."""
-    deaths = [death for _ in range(times) if (death := kill(watch, rng, span, *arguments, **more))]
-    for death in deaths:
-        say(f"killed {arguments[0]} after {death}")
+def kill_often(
+    watch: Watch,
+    rng: random.Random,
+    times: int,
+    span: float,
+    *arguments: str,
+    after: Callable[[], None] = lambda: None,
+    **more: str,
+) -> list[Death]:
+    """Kill a command several times over and look at what it left each time; says where it died.
+
+    At least one death is in the middle of a transaction that has written; more are tried until there is one.
+    """
+    deaths: list[Death] = []
+    for attempt in range(times * 4):
+        death = kill(watch, rng, span, *arguments, **more)
+        if death is not None:
+            say(f"killed {arguments[0]} after {death}")
+            deaths.append(death)
+            after()
+        if attempt + 1 >= times and any(death.was_writing for death in deaths):
+            break
+    assert any(death.was_writing for death in deaths), f"{arguments[0]} was never caught writing"
     return deaths
 
 

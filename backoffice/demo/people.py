@@ -38,7 +38,7 @@ STAFF: tuple[Member, ...] = (
     Member("sue", "Sue", "Summers", "SUP", "Support", ("CY",)),
     Member("ian", "Ian", "Ivanov", "IBM", "Partners", ("UK",)),
     Member("mia", "Mia", "Moretti", "MGT", "Management", ("CY", "UK")),
-    Member("sam", "Sam", "Sato", "SYS", "System administration", ()),
+    Member("sam", "Sam", "Sato", "SYS", "System administration", ("CY", "UK")),
     Member("ada", "Ada", "Adeyemi", "AUD", "Internal audit", ("CY", "UK")),
 )
 

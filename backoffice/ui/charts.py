@@ -160,13 +160,13 @@ def _chart(
     unit: str,
 ) -> SafeString:
     named = [one for one in series if one.label]
-    legend_height = 18 if named else 0
+    legend_height = 18 if named or unit else 0
     parts = [
         tag("title", title),
         tag("desc", _summary(series, unit)),
         *_axes(labels, frame),
         *marks,
-        *_legend(named, series, frame),
+        *_legend(named, series, frame, unit),
     ]
     return _svg(parts, frame.width, frame.height + legend_height, "chart large" if frame.width > _LARGE else "chart")
 
@@ -217,7 +217,7 @@ def _axes(labels: Sequence[str], frame: _Frame) -> list[SafeString]:
     return parts
 
 
-def _legend(named: Sequence[Series], series: Sequence[Series], frame: _Frame) -> list[SafeString]:
+def _legend(named: Sequence[Series], series: Sequence[Series], frame: _Frame, unit: str) -> list[SafeString]:
     parts, x = [], _LEFT
     for one in named:
         number = list(series).index(one)
@@ -225,6 +225,9 @@ def _legend(named: Sequence[Series], series: Sequence[Series], frame: _Frame) ->
         parts.append(tag("rect", x=x, y=y, width=8, height=8, class_=f"s{number % 6 + 1}", fill=_COLOURS[number % 6]))
         parts.append(tag("text", one.label, x=x + 12, y=y + 8, class_="axis", fill=_INK))
         x += 28 + len(one.label) * _LETTER
+    if unit:
+        end = frame.width - _RIGHT
+        parts.append(tag("text", unit, x=end, y=frame.height + 11, class_="axis", fill=_INK, text_anchor="end"))
     return parts
 
 

@@ -137,7 +137,7 @@ def _money(_: Column) -> Callable[[Any], str]:
         if not isinstance(value, Money):
             return components.money(value)
         text = grouped(value.amount, exponent(value.currency))
-        sign = " neg" if value.amount < 0 else ""
+        sign = " neg" if value.amount < 0 else "" if value.amount else " zero"
         return f'<span class="money{sign}">{text} <span class="ccy">{escape_text(value.currency)}</span></span>'
 
     return write
@@ -176,7 +176,11 @@ def _status(column: Column) -> Callable[[Any], str]:
 
     def write(value: Any) -> str:
         if value not in known:
-            known[value] = components.status(value, column.tones, column.labels)
+            known[value] = (
+                components.status(value, column.tones, column.labels)
+                if value != "" or "" in (column.labels or ())
+                else ""
+            )
         return known[value]
 
     return write
@@ -221,7 +225,7 @@ def cell_of(column: Column, link: Callable[[Any], str | None] | None = None) -> 
 
     def linked_cell(row: Any) -> str:
         value, address = read(row), to(row)
-        inside = "–" if value is None else write(value)
+        inside = "–" if value is None or value == "" else write(value)
         if not address or not is_link(address):
             return f"{start}{inside}</td>"
         return f'{start}<a{css} href="{escape_text(address)}">{inside}</a></td>'

@@ -74,7 +74,8 @@ def money(amount: Decimal | Money | None, currency: str = "") -> SafeString:
         return money(amount.amount, amount.currency)
     text = formats.grouped(amount, formats.exponent_of(currency))
     code = f' <span class="ccy">{escape_text(currency)}</span>' if currency else ""
-    return safe(f'<span class="money{" neg" if amount < 0 else ""}">{text}{code}</span>')
+    sign = " neg" if amount < 0 else "" if amount else " zero"
+    return safe(f'<span class="money{sign}">{text}{code}</span>')
 
 
 def lots(volume: Decimal | None) -> SafeString:

@@ -28,9 +28,9 @@ def text(name: str, label: str, value: str, *, error: str = "", hint: str = "", 
     return _labelled("text", label, box, _error(name, error))
 
 
-def select(name: str, label: str, value: str, options: Options, *, error: str = "") -> SafeString:
-    """One of several; the empty choice means any."""
-    items = [tag("option", "Any", value="")]
+def select(name: str, label: str, value: str, options: Options, *, error: str = "", unsaid: str = "Any") -> SafeString:
+    """One of several; `unsaid` is what the empty choice means."""
+    items = [tag("option", unsaid, value="")]
     items += [tag("option", shown, value=code, selected=code == value) for code, shown in options]
     box = tag("select", join(items), name=name, class_="set" if value else "")
     return _labelled("select", label, box, _error(name, error))

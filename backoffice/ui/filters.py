@@ -197,10 +197,11 @@ class Entities(MultiChoice):
 
 
 class YesNo(Filter):
-    """A truth: yes or no."""
+    """A truth: yes or no. `unsaid` is what the list shows without a choice."""
 
     field_class = forms.ChoiceField
     options: ClassVar[list[tuple[str, str]]] = [("yes", "Yes"), ("no", "No")]
+    unsaid: ClassVar[str] = "Any"
 
     def __init__(self, field_name: str, label: str) -> None:
         super().__init__(field_name, "exact", label=label, choices=[("", "Any"), *self.options])
@@ -209,7 +210,7 @@ class YesNo(Filter):
         return qs.filter(**{self.field_name: value == "yes"}) if value else qs
 
     def control(self, name: str, data: QueryDict, error: str) -> SafeString:
-        return controls.select(name, self.label, data.get(name, ""), self.options, error=error)
+        return controls.select(name, self.label, data.get(name, ""), self.options, error=error, unsaid=self.unsaid)
 
 
 class Mine(Filter):

@@ -107,9 +107,10 @@ def examine(*, actor: Actor, import_id: int) -> FileImport:
 def sweep() -> int:
     """Wake the reading of files that wait for it still. Called by schedule."""
     waiting = FileImport.objects.filter(state=ImportState.RECEIVED, received_at__lt=clock.now() - NOT_READ_AFTER)
-    for import_id in waiting.values_list("pk", flat=True):
+    found = list(waiting.values_list("pk", flat=True))
+    for import_id in found:
         jobs.wake(WAKE, import_id=import_id)
-    return len(waiting)
+    return len(found)
 
 
 def confirm(*, actor: Actor, import_id: int) -> FileImport:

@@ -48,12 +48,14 @@ class ConnectionDetail(DetailPage):
 
     def context(self, row: Connection, tab: str) -> Mapping[str, Any]:
         line = next(x for x in feed_selectors.feed_lines([row.entity_id]) if x.connection_id == row.pk)
-        secrets = [s.label for s in registry.settings_of(row.adapter) if s.secret]
+        known = registry.settings_of(row.adapter)
+        labels = {setting.name: setting.label for setting in known}
+        secrets = [setting.label for setting in known if setting.secret]
         return {
             "adapter_title": registry.title(row.adapter),
             "line": line,
             "tones": tables.FEED_TONES,
-            "settings_rows": sorted(row.settings.items()),
+            "settings_rows": [(labels.get(name, name), value) for name, value in sorted(row.settings.items())],
             "secrets": secrets,
             "clock": ServerClock.objects.filter(connection=row).order_by("-valid_from")[:6],
         }
@@ -196,6 +198,11 @@ class RawMessageDetail(DetailPage):
     template = "integrations/raw.html"
     permission = "integrations.view_rawmessage"
     nav = "connections"
+
+    def crumbs(self) -> Sequence[Crumb]:
+        if not scope.may(self.user, ConnectionDetail.permission):
+            return ()
+        return (Crumb(self.row.connection.name, reverse("connection", args=[self.row.connection_id])),)
 
     def heading(self) -> str:
         return f"{self.row.external_id} v{self.row.version}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet
@@ -13,6 +15,7 @@ from django.urls import reverse
 from backoffice.kernel import jobs
 from backoffice.kernel.actor import Person
 from backoffice.organisation.selectors import scope
+from backoffice.ui import formats
 from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, GatedPage, ListPage
 from integrations import actions, filters, forms, tables
 from integrations.models import FileImport, ImportState, Rejection
@@ -21,6 +24,7 @@ from integrations.services import imports
 # A larger file is read by a worker, with its progress on the page.
 _READ_HERE = 2 * 1024 * 1024
 _PREVIEW_ROWS = 20
+_FIGURE = re.compile(r"-?\d+(\.\d+)?")
 _NO_PREVIEW = (ImportState.RECEIVED, ImportState.REFUSED)
 
 
@@ -104,11 +108,15 @@ class ImportDetail(DetailPage):
 
     def context(self, row: FileImport, tab: str) -> Mapping[str, Any]:
         waiting = row.state == ImportState.RECEIVED
+        holding = sum(1 for total in row.control_totals if total["holds"])
         preview = imports.preview(row, limit=_PREVIEW_ROWS) if row.state not in _NO_PREVIEW else ([], [])
         return {
             "tones": tables.IMPORT_TONES,
             "labels": dict(ImportState.choices),
             "waiting": waiting,
+            "totals": sorted(row.control_totals, key=lambda total: bool(total["holds"])),
+            "totals_note": f"{holding} of {len(row.control_totals)} hold" if row.control_totals else "",
+            "facts": said_of_file(row.facts),
             "headings": preview[0],
             "preview": preview[1],
             "rejections": tables.RejectionTable().html(
@@ -205,3 +213,13 @@ class ImportProgress(ImportDetail):
         if self.row.state != ImportState.RECEIVED:
             response["HX-Refresh"] = "true"
         return response
+
+
+def said_of_file(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a reader found out about a file, in words: "net:EUR" is "net EUR", amounts are grouped."""
+    return [(name.replace("_", " ").replace(":", " "), _figure(value)) for name, value in facts.items()]
+
+
+def _figure(value: Any) -> str:
+    text = str(value)
+    return formats.grouped(Decimal(text), len(text.partition(".")[2])) if _FIGURE.fullmatch(text) else text

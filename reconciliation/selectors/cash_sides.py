@@ -15,7 +15,7 @@ from backoffice.ui.components import NOT_SAID, Difference
 from integrations.models import BankLine, Deal, PspLine
 from ledger.models import Journal, Line
 from reconciliation.models import Break
-from reconciliation.selectors.side_steps import Sides, Step, raw_step, written
+from reconciliation.selectors.side_steps import Sides, Step, raw_steps, written
 
 # Client money that the ledger waits for or has received stands here.
 _CLEARING = "clearing.client_money"
@@ -114,21 +114,23 @@ def _fee(item: Break, psp: Sequence[PspLine]) -> tuple[Sequence[str], list[Diffe
 
 def _inside_path(item: Break, deals: Sequence[Deal], journals: Sequence[Journal]) -> list[Step]:
     path: list[Step] = []
+    raw = raw_steps(item, (deal.raw_id for deal in deals))
     for deal in deals:
         path.append(Step("Server", f"Balance operation {deal.ticket}", reverse("deal", args=[deal.pk])))
-        path += raw_step(item, deal.raw_id)
+        path += raw.get(deal.raw_id, [])
     path += [Step("Ledger", f"Journal {j.pk}: {j.description}", reverse("journal", args=[j.pk])) for j in journals]
     return path
 
 
 def _outside_path(item: Break, psp: Sequence[PspLine], bank: Sequence[BankLine]) -> list[Step]:
     path: list[Step] = []
+    raw = raw_steps(item, (line.raw_id for line in (*psp, *bank)))
     for line in psp:
         what = f"{line.provider_type}, net {written(line.net, line.currency)}"
         path.append(Step("PSP", what, reverse("psp-line", args=[line.pk])))
-        path += raw_step(item, line.raw_id)
+        path += raw.get(line.raw_id, [])
     for entry in bank:
         what = f"{written(entry.amount, entry.currency)} on {entry.booking_date}"
         path.append(Step("Bank", what, reverse("bank-line", args=[entry.pk])))
-        path += raw_step(item, entry.raw_id)
+        path += raw.get(entry.raw_id, [])
     return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -36,10 +36,16 @@ class Sides:
 
 def raw_step(item: Break, raw_id: int) -> list[Step]:
     """The message a fact was read from."""
-    raw = RawMessage.objects.filter(entity_id=item.entity_id, id=raw_id).first()
-    return (
-        [Step("Raw message", f"{raw.external_id} v{raw.version}", reverse("raw-message", args=[raw.pk]))] if raw else []
-    )
+    return raw_steps(item, [raw_id]).get(raw_id, [])
+
+
+def raw_steps(item: Break, raw_ids: Iterable[int]) -> dict[int, list[Step]]:
+    """The messages of many facts in one query, by id; their bodies are not read."""
+    found = RawMessage.objects.filter(entity_id=item.entity_id, id__in=set(raw_ids)).defer("body")
+    return {
+        raw.pk: [Step("Raw message", f"{raw.external_id} v{raw.version}", reverse("raw-message", args=[raw.pk]))]
+        for raw in found
+    }
 
 
 def attribute(row: Any, name: str) -> Any:

@@ -23,6 +23,7 @@ from reconciliation.models import Break, BreakEvent, BreakState, EventKind, Reso
 
 WRITE_OFF_ACCOUNT = "expense.write_off"
 # Which open item of the books a written-off cash break stands on.
+_ON_CLIENT = frozenset({"BALANCE", "CREDIT"})
 _CASH_ACCOUNTS = {
     **dict.fromkeys(
         (
@@ -152,6 +153,11 @@ def write_off(*, actor: Actor, break_id: int, reason: str) -> dict[str, Any]:
     return {"journal_id": posted.journal_id}
 
 
+def can_write_off(item: Break) -> bool:
+    """Whether the books hold an open item for this break; other breaks are resolved."""
+    return bool(item.is_open and item.amount and (item.klass in _ON_CLIENT or item.klass in _CASH_ACCOUNTS))
+
+
 def _open_item(item: Break) -> tuple[int, Decimal]:
     """The account that carries the difference, and the signed amount that clears it (debit positive).
 
@@ -160,7 +166,7 @@ def _open_item(item: Break) -> tuple[int, Decimal]:
     """
     assert item.amount is not None
     trading_account = item.refs.get("trading_account")
-    if trading_account and item.klass in {"BALANCE", "CREDIT"}:
+    if trading_account and item.klass in _ON_CLIENT:
         account = TradingAccount.objects.get(pk=trading_account)
         ledger_id = account.balance_account_id if item.klass == "BALANCE" else account.credit_account_id
         return ledger_id, -item.amount

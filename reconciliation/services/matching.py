@@ -45,7 +45,7 @@ class Outcome:
 def match(*, run: Run, cutoff: datetime, now: datetime) -> Outcome:
     """Compare, store what matches, keep what does not as breaks. The caller holds the run's lock."""
     locking.require_transaction()
-    _execute("DROP TABLE IF EXISTS found, found_trades, found_split, found_resent")
+    _execute("DROP TABLE IF EXISTS found, found_trades, found_repeated, found_split, found_resent")
     _execute("CREATE TEMP TABLE found (class text, key text, business_date date, amount numeric, currency text,"
              " summary text, refs jsonb) ON COMMIT DROP")  # fmt: skip
     outcome = {Kind.TRADES: _trades, Kind.BALANCES: _balances, Kind.CASH: _cash}[Kind(run.kind)](run, cutoff)

@@ -60,4 +60,7 @@ SELECT CASE
   FROM books b
   FULL JOIN server s ON s.connection_id = b.connection_id AND s.ticket = b.ticket
   FULL JOIN fills f ON f.order_ref = s.order_ref
-  LEFT JOIN found_resent resent ON resent.order_ref = s.order_ref
+  LEFT JOIN found_resent resent ON resent.order_ref = s.order_ref;
+
+SET LOCAL enable_nestloop = on;
+SET LOCAL enable_mergejoin = on

@@ -144,7 +144,11 @@ def flows(desk: Desk) -> dict[str, Any]:
     on = sorted({day for calendar in calendars for day in calendar.newest(desk.day, _FLOW_DAYS)})[-_FLOW_DAYS:]
     found = money.flows(desk.codes, first=on[0], last=desk.day, cutoff=desk.now) if on else []
     charts = money.flow_charts(found, sorted({*on, *(flow.day for flow in found)}))
-    return {"charts": [(chart.unit, html.draw(chart, height=110), *money.sums(found, chart.unit)) for chart in charts]}
+    return {
+        "charts": [
+            (chart.unit, html.draw(chart, width=250, height=120), *money.sums(found, chart.unit)) for chart in charts
+        ]
+    }
 
 
 def files(desk: Desk) -> dict[str, Any]:

@@ -3,7 +3,7 @@
   "use strict";
   let waitingForSection = 0;
 
-  const rows = () => [...document.querySelectorAll("table.rows tbody tr")];
+  const rows = () => [...document.querySelectorAll("table.rows tbody tr:not(.group, .total)")];
   const here = () => document.querySelector("table.rows tbody tr.here");
 
   const move = (step) => {

@@ -11,7 +11,7 @@ from django import template
 from django.utils.safestring import SafeString
 
 from backoffice.kernel.money import Money
-from backoffice.ui import components
+from backoffice.ui import components, formats
 from backoffice.ui.components import Crumb, Difference, Tone
 from backoffice.ui.icons import icon as draw_icon
 from backoffice.ui.markup import Child, join, tag
@@ -23,6 +23,12 @@ register = template.Library()
 def money(amount: Decimal | Money | None, currency: object = "") -> SafeString:
     """{% money row.amount row.currency_id %}"""
     return components.money(amount, str(currency))
+
+
+@register.simple_tag
+def grouped(number: Decimal | int) -> str:
+    """{% grouped run.compared %}: a count or a ratio, thousands grouped."""
+    return formats.grouped(number)
 
 
 @register.simple_tag
@@ -86,6 +92,12 @@ def pairs(rows: Sequence[tuple[str, Any]]) -> SafeString:
 def diff(rows: Sequence[Difference], *headings: str) -> SafeString:
     """{% diff differences "Books" "Server" %}"""
     return components.diff(rows, headings or ("Books", "Server"))
+
+
+@register.simple_tag
+def compare(rows: Sequence[Difference], headings: Sequence[str]) -> SafeString:
+    """{% compare sides.rows sides.headings %}: the same, where the page does not know how many sides there are."""
+    return components.diff(rows, headings)
 
 
 @register.simple_tag

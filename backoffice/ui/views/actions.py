@@ -113,6 +113,9 @@ class ActionPage(Page, ABC):
         return rows
 
     def _show(self, form: forms.Form, status: int = 200) -> HttpResponseBase:
+        for field in form.fields.values():
+            if isinstance(field, forms.ModelChoiceField) and field.empty_label is not None:
+                field.empty_label = "Choose one" if field.required else "None"
         context = {
             "form": form,
             "target": self.target,
