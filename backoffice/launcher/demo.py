@@ -19,8 +19,6 @@ from backoffice.launcher.servers import Servers
 DEFAULT_SEED = 1
 DEFAULT_PORT = 8000
 PORTS_TRIED = 50
-# EX_UNAVAILABLE of sysexits.h: no check took place.
-NOTHING_TO_CHECK = 69
 READY_SECONDS = 90
 
 
@@ -99,13 +97,6 @@ class Demo:
     def _seed(self, django: Django) -> None:
         """Make the demo's broker, once per data folder."""
         if read_json(self._seeded) is not None:
-            return
-        if not django.has_command(self.supervisor, "demo"):
-            if self.options.check:
-                raise Refusal(
-                    "There is no `manage demo` in this version, so there is nothing to check.", NOTHING_TO_CHECK
-                )
-            say("there is no `manage demo` in this version: the back office starts empty")
             return
         kept = {"seed": self.options.seed or DEFAULT_SEED, "date": self.options.date, "whole": False}
         write_json(self._seeded, kept)

@@ -84,10 +84,6 @@ class Django:
         supervisor.must("manage migrate", argv, env=env, log=self.state.log("migrate"))
         say("the tables, rights and roles are up to date")
 
-    def has_command(self, supervisor: Supervisor, name: str) -> bool:
-        log = self.state.log("help")
-        return supervisor.run("manage help", self.command("help", name), env=self.environment(), log=log) == 0
-
     def has_tables(self) -> bool:
         """Whether the database was ever migrated."""
         [[[table]]] = query(self.python, self.addresses.owner, ("SELECT to_regclass('django_migrations')", None))
