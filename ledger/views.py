@@ -26,6 +26,10 @@ from ledger.services import periods
 _STATEMENT_DAYS = 31
 
 
+# Kinds of facts in a journal's reference, and the names of their pages.
+_SOURCES = {"deal": "deal", "fill": "fill", "psp": "psp-line", "bank": "bank-line"}
+
+
 class JournalList(ListPage):
     title = "Journals"
     queryset = Journal.objects.select_related("entity")
@@ -46,7 +50,17 @@ class JournalDetail(DetailPage):
 
     def context(self, row: Journal, tab: str) -> Mapping[str, Any]:
         reversed_by = Journal.objects.filter(entity_id=row.entity_id, reverses_id=row.pk).first()
-        return {"lines": lines_of(row.entity_id, row.pk), "reversed_by": reversed_by}
+        return {
+            "lines": lines_of(row.entity_id, row.pk),
+            "reversed_by": reversed_by,
+            "source_url": _source_url(row.reference),
+        }
+
+
+def _source_url(reference: str) -> str:
+    """The page of the fact that a reference names ("deal:17"), by the page's name; empty where there is none."""
+    kind, _, number = reference.partition(":")
+    return reverse(_SOURCES[kind], args=[int(number)]) if kind in _SOURCES and number.isdigit() else ""
 
 
 class LedgerAccountList(ListPage):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from backoffice.approvals import registry
@@ -13,6 +14,7 @@ from backoffice.kernel.money import Money
 from backoffice.organisation.selectors import calendars, currencies
 from ledger.selectors.lines import lines_of
 from reconciliation.models import Break
+from reconciliation.selectors.side_steps import written
 from reconciliation.services import breaks
 
 WRITE_OFF = "reconciliation.write_off"
@@ -67,7 +69,7 @@ def _changes(payload: WriteOff) -> list[Change]:
     item = _break(payload)
     return [
         Change("State", item.get_state_display(), "written off"),
-        Change("Difference", f"{item.amount} {item.currency}", "booked to the write-off account"),
+        Change("Difference", written(item.amount or Decimal(0), item.currency), "booked to the write-off account"),
     ]
 
 

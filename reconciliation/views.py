@@ -14,6 +14,7 @@ from backoffice.kernel.actor import Person
 from backoffice.kernel.money import Money
 from backoffice.organisation.models import User
 from backoffice.organisation.selectors import calendars, scope
+from backoffice.ui import formats
 from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, GatedPage, ListPage
 from reconciliation import actions, filters, forms, tables
 from reconciliation.models import OPEN_STATES, Break, BreakState, Kind, Run, RunState
@@ -217,6 +218,7 @@ class RunDetail(DetailPage):
         return f"{self.row.kind.capitalize()} {self.row.business_date} · {self.row.entity.code}"
 
     def context(self, row: Run, tab: str) -> Mapping[str, Any]:
+        parameters = sorted(row.rule.parameters.items())
         found = Break.objects.filter(seen_by=row).select_related("entity", "assignee").order_by("klass", "key")
         return {
             "tones": tables.RUN_TONES,
@@ -224,7 +226,7 @@ class RunDetail(DetailPage):
             "under_way": row.state in (RunState.QUEUED, RunState.RUNNING),
             "classes": [(tables.CLASS_TITLES.get(c, c), n) for c, n in sorted(row.by_class.items())],
             "found": tables.BreakTable().html(list(found[:200]), caption="Breaks this run has seen last"),
-            "parameters": [(name.replace("_", " "), _words(v)) for name, v in sorted(row.rule.parameters.items())],
+            "parameters": [(name.replace("_", " "), formats.words(v)) for name, v in parameters],
         }
 
 
@@ -262,15 +264,6 @@ class StartRun(ActionPage):
 
     def success_url(self, result: Run) -> str:
         return reverse("run", args=[result.pk])
-
-
-def _words(value: Any) -> str:
-    """A rule's parameter, for people: "CY 0.025", "none"."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_words(item)}" for key, item in value.items()) or "none"
-    if isinstance(value, list):
-        return ", ".join(map(_words, value)) or "none"
-    return str(value)
 
 
 def colleagues(user: User) -> Any:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -57,6 +58,14 @@ def builds(*routes: str) -> Callable[[Builder], Builder]:
     return register
 
 
+@cache
+def _all_builders() -> dict[str, Builder]:
+    """Asked for late: the modules that register builders import this one."""
+    for module in sorted(Path(__file__).parent.glob("pages_*.py")):
+        importlib.import_module(f"tests.{module.stem}")
+    return _builders
+
+
 @dataclass(frozen=True)
 class Found:
     """One address of the URL map. `arguments` are the names in its path, each with a value that fits its kind."""
@@ -73,7 +82,7 @@ class Found:
 
     @property
     def builder(self) -> Builder | None:
-        return _builders.get(self.route)
+        return _all_builders().get(self.route)
 
     def address(self, made: Made | None = None) -> str:
         """The page's address; without rows, one that leads to nothing."""
@@ -104,7 +113,3 @@ def _walk(urlconf: str, resolver: URLResolver, prefix: str, outer: dict[str, Any
             yield from _walk(urlconf, entry, inner, arguments)
         elif isinstance(entry, URLPattern) and entry.name:
             yield Found(urlconf, prefix + entry.name, entry.callback, arguments)
-
-
-for module in sorted(Path(__file__).parent.glob("pages_*.py")):
-    importlib.import_module(f"tests.{module.stem}")

@@ -374,6 +374,7 @@ def test_foreign_rows_are_in_no_file(recorded):
 def test_the_rows_come_from_a_cursor_in_the_database(recorded, monkeypatch):
     """A million rows must not stand in memory: they are read through a named cursor while the file is sent."""
     monkeypatch.setattr(exports, "_CHUNK", 2)
+    monkeypatch.setattr("backoffice.ui.views.lists._FETCH", 2)
     here = builders.entity()
     make_entries(here, 10)
 

@@ -1,4 +1,4 @@
-"""From a fact to its journals and to the raw message it was read from; and back from a journal to its fact."""
+"""From a fact to its journals and to the raw message it was read from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from integrations.models import BankLine, Deal, Fill, PspLine, RawMessage
 from ledger.models import Journal
 
 MODELS: dict[str, Any] = {"deal": Deal, "psp": PspLine, "bank": BankLine, "fill": Fill}
-ROUTES = {"deal": "deal", "psp": "psp-line", "bank": "bank-line", "fill": "fill"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,3 @@ def _versions(kind: str, row: Any) -> Any:
     }[kind]
     found = MODELS[kind].objects.filter(entity_id=row.entity_id, connection_id=row.connection_id)
     return found.filter(**{name: getattr(row, name) for name in key}).order_by("version")
-
-
-def source_of(reference: str) -> tuple[str, int] | None:
-    """The fact a journal's reference names ("deal:17"), as kind and id."""
-    kind, _, number = reference.partition(":")
-    return (kind, int(number)) if kind in MODELS and number.isdigit() else None

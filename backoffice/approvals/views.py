@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.forms import Form
@@ -12,8 +13,10 @@ from backoffice.approvals import filters, forms, registry, tables
 from backoffice.approvals.models import OPEN, Part, Request, State
 from backoffice.approvals.services import requests
 from backoffice.kernel.actor import Person
+from backoffice.kernel.money import Money
 from backoffice.organisation.models import User
 from backoffice.organisation.selectors import scope
+from backoffice.ui import formats
 from backoffice.ui.components import Difference
 from backoffice.ui.views import ActionPage, Crumb, DetailPage, ListPage
 
@@ -56,7 +59,7 @@ class RequestDetail(DetailPage):
             "tones": tables.TONES,
             "labels": dict(State.choices),
             "changes": [Difference(c["label"], c["before"], c["after"]) for c in row.preview.get("changes", [])],
-            "effects": row.preview.get("effects", []),
+            "effects": [_effect(effect) for effect in row.preview.get("effects", [])],
             "checks": action.checks(payload) if row.state in OPEN else [],
             "chain": row.participations.select_related("person"),
             "given": given,
@@ -64,7 +67,7 @@ class RequestDetail(DetailPage):
             "others": Request.objects.filter(client=row.client, state__in=OPEN).exclude(pk=row.pk)
             if row.client
             else Request.objects.none(),
-            "payload": sorted(row.payload.items()),
+            "payload": [(name.replace("_", " "), formats.words(v)) for name, v in sorted(row.payload.items())],
             "decisions": self.decisions(row),
             "blocked": self.blocked(row),
         }
@@ -170,3 +173,11 @@ class Withdraw(_Decision):
 
     def message(self, result: Request) -> str:
         return "Withdrawn."
+
+
+def _effect(effect: Mapping[str, Any]) -> tuple[str, Money | None]:
+    """What would happen, in words, and the money it moves (debit positive)."""
+    others = {name: value for name, value in effect.items() if name not in ("account", "amount", "currency")}
+    says = " ".join(filter(None, (str(effect.get("account", "")), formats.words(others) if others else "")))
+    amount = effect.get("amount")
+    return says, None if amount is None else Money(Decimal(str(amount)), str(effect.get("currency", "")))

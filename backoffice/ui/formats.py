@@ -75,6 +75,15 @@ def utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
+def words(value: object) -> str:
+    """A stored setting or payload for people: {"CY": "0.025"} is "CY 0.025", an empty list is "none"."""
+    if isinstance(value, dict):
+        return ", ".join(f"{str(key).replace('_', ' ')} {words(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, list):
+        return "; ".join(map(words, value)) or "none"
+    return "none" if value is None or value == "" else str(value)
+
+
 def _fill(text: str, places: int) -> str:
     whole, _, fraction = text.partition(".")
     fraction = fraction.rstrip("0").ljust(places, "0")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from integrations.models import RawMessage
-from integrations.services.raws import chunks_of
+from integrations.models import RawChunk, RawMessage
 
 # A line longer than this is no row of a table; neither is one in an XML file.
 _LONGEST = 20_000
@@ -24,10 +23,18 @@ def excerpt(raw: RawMessage, line: int) -> str:
 
 def _lines(raw: RawMessage) -> Iterator[bytes]:
     rest = b""
-    for chunk in chunks_of(raw):
+    for chunk in _chunks(raw):
         *whole, rest = (rest + chunk).split(b"\n")
         yield from (line.rstrip(b"\r") for line in whole)
         if len(rest) > _LONGEST:
             return
     if rest:
         yield rest
+
+
+def _chunks(raw: RawMessage) -> Iterator[bytes]:
+    if raw.body is not None:
+        yield bytes(raw.body)
+        return
+    for body in RawChunk.objects.filter(raw_id=raw.pk).order_by("number").values_list("body", flat=True).iterator(1):
+        yield bytes(body)

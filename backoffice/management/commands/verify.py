@@ -33,9 +33,9 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
 def findings() -> list[Finding]:
     """All that does not hold, in the order of the rooms."""
     with connection.cursor() as cursor:
-        # Every rule reads whole tables. Without statistics of them, as after a load, PostgreSQL would take them for
-        # small and compare each row with each: minutes for a few thousand journals.
-        cursor.execute("SET LOCAL enable_nestloop = off")
+        # Every rule reads whole tables. Without statistics of them, as right after a load, PostgreSQL would take them
+        # for small and compare each row with each: minutes for a few thousand journals.
+        cursor.execute("SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off")
     found = [finding for check in CHECKS for finding in check()]
     return found + [Finding("the database is protected as declared", text, "") for text in protection.differences()]
 
