@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 from backoffice.launcher.system_packages import BROWSERS, CHROMIUM, MAC_BROWSER, how_to
 from backoffice.organisation.models import LegalEntity, User
 
-PASSWORD = "a long enough pass phrase"  # noqa: S105
+PASSWORD = "a long enough pass phrase"
 DESK, PHONE = (1440, 900), (390, 844)
 
 
@@ -86,8 +86,8 @@ class Visitor:
 def upload(who: Visitor, source: str, path: Path) -> None:
     """Hand in a file as far as its preview."""
     page = who.go("upload")
-    page.get_by_label("Source").select_option(label=source)
-    page.get_by_label("File").set_input_files(path)
+    page.get_by_label("Source", exact=True).select_option(label=source)
+    page.get_by_label("File", exact=True).set_input_files(path)
     who.press("Upload and look at it")
 
 

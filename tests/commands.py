@@ -133,6 +133,14 @@ class Watch:
             time.sleep(0.002)
         return True
 
+    def writes(self, application: str, process: subprocess.Popen[str]) -> None:
+        """Wait until the process has written something and goes on, or has ended."""
+        seen = 0
+        while seen < 2 and process.poll() is None:
+            found = self.at(application)
+            seen = seen + 1 if found is not None and found[1] else 0
+            time.sleep(0.003)
+
     def is_gone(self, application: str) -> None:
         """Wait until the server has noticed that a process is dead."""
         deadline = time.monotonic() + PATIENCE
@@ -151,19 +159,19 @@ def duration(watch: Watch, *arguments: str) -> float:
     return time.monotonic() - begun
 
 
-def kill(watch: Watch, rng: random.Random, span: float, *arguments: str, **more: str) -> Death | None:
-    """Start a command and kill it with SIGKILL, at random within `span` seconds of its first connection.
-
-    None if it had finished before.
-    """
+def kill(watch: Watch, rng: random.Random, span: float, *arguments: str, while_writing: bool = False) -> Death | None:
+    """Start a command and kill it with SIGKILL, at random within `span` seconds of its first connection, or within
+    a moment of being seen with something written and not committed. None if it had finished before."""
     application = f"victim-{rng.randrange(10**9)}"
-    process = start(*arguments, application=application, **more)
+    process = start(*arguments, application=application)
     try:
         if not watch.arrives(application, process):
             return None
-        seconds = rng.uniform(0, span)
-        time.sleep(seconds)
-        at = watch.at(application)
+        begun = time.monotonic()
+        if while_writing:
+            watch.writes(application, process)
+        time.sleep(rng.uniform(0, 0.05 if while_writing else span))
+        seconds, at = time.monotonic() - begun, watch.at(application)
         process.send_signal(signal.SIGKILL)
     finally:
         process.kill()
@@ -173,29 +181,20 @@ def kill(watch: Watch, rng: random.Random, span: float, *arguments: str, **more:
 
 
 def kill_often(
-    watch: Watch,
-    rng: random.Random,
-    times: int,
-    span: float,
-    *arguments: str,
-    after: Callable[[], None] = lambda: None,
-    **more: str,
-) -> list[Death]:
+    watch: Watch, rng: random.Random, span: float, *arguments: str, after: Callable[[], None], times: int = 4
+) -> None:
     """Kill a command several times over and look at what it left each time; says where it died.
 
-    At least one death is in the middle of a transaction that has written; more are tried until there is one.
+    Every other time it is caught writing, so that at least one death is in the middle of a transaction.
     """
     deaths: list[Death] = []
-    for attempt in range(times * 4):
-        death = kill(watch, rng, span, *arguments, **more)
+    for number in range(times):
+        death = kill(watch, rng, span, *arguments, while_writing=number % 2 == 0)
         if death is not None:
             say(f"killed {arguments[0]} after {death}")
             deaths.append(death)
             after()
-        if attempt + 1 >= times and any(death.was_writing for death in deaths):
-            break
     assert any(death.was_writing for death in deaths), f"{arguments[0]} was never caught writing"
-    return deaths
 
 
 def chance() -> random.Random:

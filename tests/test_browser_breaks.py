@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 import pytest
 from playwright.sync_api import expect
@@ -85,7 +86,7 @@ def test_a_break_is_found_assigned_explained_and_written_off_by_two_people(visit
 def test_a_break_is_followed_down_to_the_message_and_resolved(visit):
     w = world()
     w.put(w.server, deal(9001, gateway="LP", external_id="X1"))
-    w.put(w.lp, fill("e1", "X1", price="1.09900"), fill("e2", "X2"))
+    w.put(w.lp, fill("e1", "X1", price=Decimal("1.09900")), fill("e2", "X2"))
     w.list_server(deal(9001, gateway="LP", external_id="X1"))
     w.book()
     dana = visit().sign_in(staff("dana", "DLR", entity("CY")))
@@ -117,7 +118,7 @@ def test_a_break_is_followed_down_to_the_message_and_resolved(visit):
 def test_a_synonym_of_a_symbol_is_no_break_and_several_are_assigned_at_once(visit):
     w = world()
     w.put(w.server, *(deal(9000 + n, gateway="LP", external_id=f"X{n}", symbol="XAUUSD") for n in range(4)))
-    w.put(w.lp, fill("e0", "X0", symbol="GOLD", quantity_units="100"))
+    w.put(w.lp, fill("e0", "X0", symbol="GOLD", quantity_units=Decimal(100)))
     w.list_server(*(deal(9000 + n, gateway="LP", external_id=f"X{n}", symbol="XAUUSD") for n in range(4)))
     w.book()
     here = entity("CY")

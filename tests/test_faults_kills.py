@@ -30,16 +30,14 @@ from reconciliation.services import runs
 from tests import commands, mt5_world
 from tests.attacks import findings, only_changed
 from tests.builders import ROBOT
-from tests.commands import Watch
 from tests.camt import balanced, entry, message
+from tests.commands import Watch
 from tests.worlds import World, deposit, psp_line, world
 
 pytestmark = pytest.mark.django_db(transaction=True)
-KILLS = 5
 LINES = 6_000
 PAYMENTS = 8_000
 DEALS = 6_000
-PULL_SECONDS = 3.0
 # The processes have the machine's clock.
 YESTERDAY = clock.today() - timedelta(days=1)
 
@@ -78,6 +76,10 @@ def statement(number: int, lines: int = LINES) -> bytes:
     return text.replace('Ccy="EUR"', 'Ccy="USD"').replace("<Ccy>EUR</Ccy>", "<Ccy>USD</Ccy>").encode()
 
 
+def client_balance(account: TradingAccount) -> Decimal:
+    return -balances([account.balance_account_id])[account.balance_account_id]
+
+
 def test_an_import(small: World, rng: random.Random, watch: Watch, tmp_path: Path) -> None:
     measured, path = tmp_path / "measured.xml", tmp_path / "day.xml"
     measured.write_bytes(statement(1))
@@ -88,7 +90,7 @@ def test_an_import(small: World, rng: random.Random, watch: Watch, tmp_path: Pat
     def look() -> None:
         assert mine.count() in (0, LINES), "a file is stored whole or not at all"
 
-    commands.kill_often(watch, rng, KILLS, span, "import_file", "--source", "bank", str(path), after=look)
+    commands.kill_often(watch, rng, span, "import_file", "--source", "bank", str(path), after=look)
     assert findings() == set()
     answer = commands.run("import_file", "--source", "bank", str(path))
     assert answer.code == 0 and answer["new"] + answer["duplicate"] == LINES
@@ -151,7 +153,7 @@ def test_a_booking_batch_and_a_reconciliation(small: World, rng: random.Random, 
                 runs.run_now(actor=ROBOT, entity_id=small.server.entity_id, kind=Kind.CASH, day=YESTERDAY)
         owner.execute("UPDATE reconciliation_run SET heartbeat_at = heartbeat_at - interval '16 minutes'")
 
-    commands.kill_often(watch, rng, KILLS, 1.5, *order, after=look)
+    commands.kill_often(watch, rng, 1.5, *order, after=look)
     assert progress == sorted(progress)
     answer = commands.run(*order)
     assert (answer.code, answer["breaks"]) == (0, [])
@@ -211,14 +213,14 @@ def test_a_pull(server: Simulator, rng: random.Random, watch: Watch) -> None:
         assert bool(FeedState.objects.get(connection=live).cursor) == mine.exists(), "the cursor moves with the deals"
         assert findings() == set()
 
-    commands.kill_often(watch, rng, KILLS, PULL_SECONDS, "pull", "live", after=look)
+    commands.kill_often(watch, rng, 3.0, "pull", "live", after=look)
     answer = commands.run("pull", "live")
     assert answer.code == 0 and mine.count() == DEALS
     assert set(mine.values_list("version", flat=True)) == {1}
     booked = booking.book_all(actor=ROBOT)
     assert (booked.journals, booked.unbooked) == (DEALS, 0)
     account = TradingAccount.objects.get(connection=live, login=mt5_world.LOGIN)
-    assert -balances([account.balance_account_id])[account.balance_account_id] == DEALS * Decimal("2.50")
+    assert client_balance(account) == DEALS * Decimal("2.50")
     # The window that is read again each time, and with it all deals.
     with only_changed("integrations_feedstate"):
         again = commands.run("pull", "live", "--since", str(YESTERDAY))

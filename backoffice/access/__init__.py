@@ -1,0 +1,1 @@
+"""Who may do what: roles, forbidden pairs, grants by two people, waivers."""

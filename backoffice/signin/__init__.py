@@ -1,0 +1,1 @@
+"""Who somebody is: second factor, sessions, lock-out, step-up."""
