@@ -48,7 +48,13 @@ def demo_options(arguments: Sequence[str]) -> demo.Options:
     parser.add_argument("--seed", type=_seed, help=f"what the simulated broker is made from ({demo.DEFAULT_SEED})")
     parser.add_argument("--date", type=_date, help="the demo day, YYYY-MM-DD")
     parser.add_argument("--port", type=_port, default=demo.DEFAULT_PORT, help="port on 127.0.0.1 (%(default)s)")
-    return demo.Options(**vars(parser.parse_args(arguments)))
+    parser.add_argument(
+        "--without", metavar="CLASS", help="with --check: switch one class of break off, to see it fail"
+    )
+    options = demo.Options(**vars(parser.parse_args(arguments)))
+    if options.without and not options.check:
+        parser.error("--without goes with --check")
+    return options
 
 
 def _seed(text: str) -> int:

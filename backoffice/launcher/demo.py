@@ -31,6 +31,7 @@ class Options:
     seed: int | None = None
     date: str | None = None
     port: int = DEFAULT_PORT
+    without: str | None = None
 
     def arguments(self) -> list[str]:
         """The part that the seeding and the check are told."""
@@ -155,9 +156,12 @@ class Demo:
         ]
         return self.supervisor.start("worker", argv, env=django.environment(), log=self.state.log("worker"), grace=30)
 
+    def _blind(self) -> list[str]:
+        return ["--without", self.options.without] if self.options.without else []
+
     def _check(self, django: Django, servers: Servers) -> int:
         say("checking the demo day")
-        code = django.manage(self.supervisor, "demo", "check", *self.options.arguments())
+        code = django.manage(self.supervisor, "demo", "check", *self.options.arguments(), *self._blind())
         if code != 0:
             say(f"the check failed with exit code {code}; logs and data are kept in {self.state.folder}")
             return code
