@@ -5,11 +5,21 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
+        from accounts import actions
+        from accounts.selectors import desks, unseen
+        from accounts.services import desired
         from backoffice.ui.navigation import Item, register
+        from integrations import registry
 
+        actions.register()
+        desks.register()
+        unseen.register()
+        registry.on_confirmed(desired.on_confirmed)
         register(
             Item("Clients", "Clients", "clients", "accounts.view_client", 30, "c"),
             Item("Clients", "Trading accounts", "trading-accounts", "accounts.view_tradingaccount", 31, "t"),
+            Item("Clients", "Reviews due", "reviews-due", "accounts.confirm_restriction", 32),
+            Item("Clients", "Holds", "holds", "accounts.see_aml_hold", 33),
             Item("Facts", "Deals", "deals", "integrations.view_deal", 40, "d"),
             Item("Facts", "LP fills", "fills", "integrations.view_fill", 41, "f"),
             Item("Facts", "PSP lines", "psp-lines", "integrations.view_pspline", 42, "p"),

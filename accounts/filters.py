@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import ClientCategory, ClientStatus
+from accounts.selectors import visible
 from backoffice.ui import filters
 from integrations.models import Superseded
 from integrations.records import DealKind, PspKind
@@ -34,11 +35,28 @@ class CurrentOnly(filters.YesNo):
         return qs.filter(~Exists(newer))
 
 
+class Flags(filters.MultiChoice):
+    """Clients with one of the flags the reader may know, under the reader's own words for them."""
+
+    def __init__(self) -> None:
+        super().__init__("flags", "Flags", [])
+
+    @property
+    def field(self) -> Any:
+        self.options = visible.choices(self.parent.request.user)
+        self.extra["choices"] = self.options
+        return super().field
+
+    def filter(self, qs: QuerySet[Any], value: list[str]) -> QuerySet[Any]:
+        return visible.with_flag(qs, self.parent.request.user, value) if value else qs
+
+
 class ClientFilters(filters.Filters):
     name = filters.Prefix("name", "Name", any_case=True)
     number = filters.Exact("number", "Client number")
     status = filters.MultiChoice("status", "Status", ClientStatus.choices)
     category = filters.Choice("category", "Category", ClientCategory.choices)
+    flags = Flags()
     entity = filters.Entities()
 
 

@@ -7,19 +7,33 @@ from typing import Any
 
 from django.urls import reverse
 
-from accounts.models import Client, ClientStatus, TradingAccount, Unbooked, UnbookedReason
+from accounts.models import (
+    Client,
+    ClientStatus,
+    ConsentStep,
+    Flag,
+    Restriction,
+    TradingAccount,
+    Unbooked,
+    UnbookedReason,
+)
+from accounts.selectors import visible
 from accounts.selectors.said import currencies_of
+from accounts.selectors.server_state import CODES, state_of
+from backoffice.kernel import clock
 from backoffice.ui.columns import Column, Kind
 from backoffice.ui.components import Tone
 from backoffice.ui.tables import Table
 from integrations.models import BankLine, Deal, Fill, PspLine
 
-_CLIENT_TONES: dict[str, Tone] = {
+CLIENT_TONES: dict[str, Tone] = {
     ClientStatus.ACTIVE: Tone.GOOD,
     ClientStatus.APPROVED: Tone.INFO,
     ClientStatus.UNDER_REVIEW: Tone.WARN,
     ClientStatus.SUSPENDED: Tone.BAD,
     ClientStatus.REJECTED: Tone.BAD,
+    ClientStatus.DORMANT: Tone.WARN,
+    ClientStatus.CLOSING: Tone.WARN,
 }
 
 
@@ -30,7 +44,8 @@ class ClientTable(Table):
         Column("entity.code", "Entity", Kind.CODE),
         Column("country", "Country", Kind.CODE),
         Column("get_category_display", "Category"),
-        Column("status", "Status", Kind.STATUS, tones=_CLIENT_TONES, labels=dict(ClientStatus.choices)),
+        Column("status", "Status", Kind.STATUS, tones=CLIENT_TONES, labels=dict(ClientStatus.choices)),
+        Column(visible.shown_flags, "Flags", width=30),
         Column("logins", "Logins", Kind.NUMBER, hide_narrow=True),
         Column("opened_at", "Opened", Kind.DATETIME, hide_narrow=True),
     )
@@ -40,6 +55,59 @@ class ClientTable(Table):
 
     def link(self, row: Client) -> str:
         return reverse("client", args=[row.pk])
+
+
+SERVER_TONES: dict[str, Tone] = {
+    "CONFIRMED": Tone.GOOD,
+    "QUEUED": Tone.INFO,
+    "PENDING": Tone.WARN,
+    "REFUSED": Tone.BAD,
+}
+
+
+class RestrictionTable(Table):
+    columns = (
+        Column("pk", "No.", Kind.CODE, sort="id"),
+        Column("client.number", "Client", Kind.CODE),
+        Column("client.name", "Name", width=32, hide_narrow=True),
+        Column("get_kind_display", "Restriction"),
+        Column("get_reason_display", "Reason", hide_narrow=True),
+        Column("set_by", "Set by", Kind.ACTOR),
+        Column("set_at", "Set", Kind.DATETIME, hide_narrow=True),
+        Column("review_due_at", "Review due", Kind.DATETIME),
+    )
+    sorts = {"id": ("pk",)}
+    default_sort = "id"
+    empty = "Nothing waits for a review."
+    empty_hint = "Reviews, suspensions and restrictions appear here until somebody else has looked at them."
+
+    def link(self, row: Restriction) -> str:
+        return reverse("confirm-restriction", args=[row.pk])
+
+    def row_class(self, row: Restriction) -> str:
+        return "bad" if row.review_due_at and row.review_due_at <= clock.now() else ""
+
+
+class HoldTable(Table):
+    columns = (
+        Column("pk", "No.", Kind.CODE, sort="id"),
+        Column("client.number", "Client", Kind.CODE),
+        Column("client.name", "Name", width=32, hide_narrow=True),
+        Column("set_by", "Set by", Kind.ACTOR),
+        Column("set_at", "Set", Kind.DATETIME),
+        Column("stage", "Consent", Kind.STATUS, labels=dict(ConsentStep.Kind.choices)),
+        Column("deadline", "Deadline", Kind.DATE),
+    )
+    sorts = {"id": ("pk",)}
+    default_sort = "id"
+    small = True
+    empty = "No holds."
+
+    def link(self, row: Flag) -> str:
+        return reverse("note-consent", args=[row.pk])
+
+    def row_class(self, row: Any) -> str:
+        return "bad" if row.deadline and row.deadline < clock.today() else ""
 
 
 class TradingAccountTable(Table):
@@ -52,11 +120,17 @@ class TradingAccountTable(Table):
         Column("leverage", "Leverage", Kind.NUMBER, hide_narrow=True),
         Column("shown_balance", "Balance", Kind.MONEY, currency="currency_id"),
         Column("shown_credit", "Credit", Kind.MONEY, currency="currency_id"),
+        Column("server.code", "Server state", Kind.STATUS, tones=SERVER_TONES, labels=CODES),
         Column("opened_at", "Opened", Kind.DATETIME, hide_narrow=True),
     )
     sorts = {"login": ("login", "pk")}
     default_sort = "login"
     empty = "No trading accounts fit."
+
+    def prepare(self, rows: Sequence[Any]) -> None:
+        states = state_of(rows)
+        for row in rows:
+            row.server = states[row.pk]
 
     def link(self, row: TradingAccount) -> str:
         return reverse("trading-account", args=[row.pk])

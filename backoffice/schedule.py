@@ -9,8 +9,18 @@ from celery.schedules import crontab
 SCHEDULE: dict[str, dict[str, Any]] = {
     # Trade servers are read every few seconds: dealing and support look at what happened just now.
     "pull trade servers": {"task": "integrations.pull_all", "schedule": 5.0},
+    # What each login may do at its server, read whole: drift is found against it.
+    "pull logins": {"task": "integrations.pull_all_users", "schedule": 600.0},
     # Facts become journals right behind the feed.
     "book facts": {"task": "accounts.book", "schedule": 5.0},
+    # Entries, changes, journals, raw messages and decisions are numbered, hashed and signed right behind their writers.
+    "seal the log": {"task": "audit.seal", "schedule": 3.0},
+    # Verifications whose worker died or was never woken.
+    "sweep verifications": {"task": "audit.sweep", "schedule": 60.0},
+    # First deposits, restrictions whose time is over, reviews nobody made.
+    "client timers": {"task": "accounts.timers", "schedule": 300.0},
+    # Dormancy, expired documents, deadlines of consents, retention: what changes with the date.
+    "client days": {"task": "accounts.daily_timers", "schedule": crontab(hour="4", minute="10")},
     # Finds outbox rows whose wake-up was lost.
     "send outbox": {"task": "outbox.send_due", "schedule": 30.0},
     # Finds received files whose reader died or was never woken.
@@ -20,8 +30,12 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     # Yesterday's reconciliations, from 00:30 on, when the New York day (17:00) is over everywhere; the later rounds
     # find only what an earlier one missed.
     "reconcile yesterday": {"task": "reconciliation.nightly", "schedule": crontab(minute="30")},
+    # What we want of each login against its server: a suspension that is not one must not wait for the night.
+    "find drift": {"task": "reconciliation.find_drift", "schedule": 1800.0},
     # Wakes queued reports and finds those whose worker died.
     "sweep reports": {"task": "reporting.sweep", "schedule": 60.0},
+    # Roles and waivers that have run out; they do not count from the moment on, this takes them out of the tables.
+    "end rights": {"task": "access.end_due", "schedule": 60.0},
     # Requests nobody decided in time.
     "expire approvals": {"task": "approvals.expire", "schedule": 300.0},
 }

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from backoffice.access.admin import site
 from backoffice.health import healthz
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
-    path("", include("backoffice.ui.urls")),
+    path("", include("backoffice.signin.urls")),
     path("", include("backoffice.approvals.urls")),
+    path("", include("backoffice.audit.urls")),
+    path("", include("backoffice.access.urls")),
+    path("admin/", site.urls),
     path("", include("ledger.urls")),
     path("", include("integrations.urls")),
     path("", include("accounts.urls")),

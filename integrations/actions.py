@@ -33,6 +33,7 @@ def register() -> None:
             summary=lambda p: f"Accept {_import(p).filename} although its control totals do not hold",
             ask="integrations.ask_accept_held",
             decide="integrations.approve_accept_held",
+            view="integrations.view_fileimport",
             changes=_totals,
             checks=_checks,
             effects=lambda p, result: [{"new facts": result["new"], "known already": result["duplicate"]}],

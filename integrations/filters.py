@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from backoffice.outbox.models import State
 from backoffice.ui import filters
 from integrations.models import Connection, ImportState
 
@@ -12,6 +13,13 @@ class FileImportFilters(filters.Filters):
     state = filters.MultiChoice("state", "State", ImportState.choices)
     file = filters.Exact("filename", "File name")
     received = filters.MomentRange("received_at", "Received")
+    entity = filters.Entities()
+
+
+class ServerCommandFilters(filters.Filters):
+    state = filters.MultiChoice("message__state", "State", State.choices)
+    login = filters.Whole("login", "Login")
+    asked = filters.MomentRange("asked_at", "Asked")
     entity = filters.Entities()
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import IO, Protocol
 
-from integrations.records import AccountState, Deal, Parsed, Rejected
+from integrations.records import AccountState, Deal, Parsed, Rejected, User, UserState
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,15 @@ class Pulled:
     utc_offset_minutes: int
 
 
+@dataclass(frozen=True, slots=True)
+class UserPage:
+    """A page of logins: those that were read, those that could not be, and which were asked for."""
+
+    asked: Sequence[int]
+    users: Sequence[User]
+    rejected: Sequence[Rejected]
+
+
 class FileReader(Protocol):
     """Reads files of one format. Pure: bytes in, records out; no database, no network, no clock."""
 
@@ -81,6 +90,26 @@ class TradeServer(Protocol):
         """Balance, credit and equity of every account of the configured groups."""
         ...
 
+    def logins(self) -> Sequence[int]:
+        """Every login of the configured groups."""
+        ...
+
+    def users(self, logins: Sequence[int]) -> Iterator[UserPage]:
+        """These logins, whatever group they are in, page by page as they are asked for; unknown ones are left out."""
+        ...
+
+    def user(self, login: int) -> User | None:
+        """One login; None when the server has no such login."""
+        ...
+
+    def change_user(self, before: User, wanted: UserState) -> None:
+        """Change what differs from `before`, which was read a moment ago, and nothing else; sent at most once.
+
+        Raises ServerError when the server refused (nothing was changed), OutcomeUnknown when nobody knows. That it
+        did not raise is not yet proof: read the login back.
+        """
+        ...
+
     def close(self) -> None: ...
 
 
@@ -91,6 +120,13 @@ class ServerError(Exception):
         super().__init__(message)
         self.retry = retry
         self.retcode = retcode
+
+
+class OutcomeUnknown(ServerError):
+    """A change was sent and no answer came: look for its effect before anything else is done."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry=False)
 
 
 class TradeServerAdapter(Protocol):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from integrations.adapters import adyen_settlement as adyen
 from integrations.adapters import camt053, lp_fills, mt4_trades, mt5_webapi
+from integrations.models import ServerUser
 from integrations.ports import FileReader, Setting, TradeServerAdapter
 
 READERS: dict[str, FileReader] = {
@@ -30,3 +33,21 @@ def settings_of(name: str) -> tuple[Setting, ...]:
 def is_server(name: str) -> bool:
     """Whether the adapter asks a trade server (else it reads files)."""
     return name in SERVERS
+
+
+# Called with connection id, login, key of the command and the confirmed reading.
+Confirmed = Callable[[int, int, str, ServerUser], None]
+_confirmed: list[Confirmed] = []
+
+
+def on_confirmed(listener: Confirmed) -> None:
+    """Have `listener` called in the transaction in which a command to a trade server is confirmed. Rooms above
+    register when they start; one that raises undoes the confirmation, and the server is asked again later."""
+    if listener not in _confirmed:
+        _confirmed.append(listener)
+
+
+def confirmed(connection_id: int, login: int, key: str, reading: ServerUser) -> None:
+    """Tell everybody who wants to know."""
+    for listener in _confirmed:
+        listener(connection_id, login, key, reading)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.urls import reverse
 
+from backoffice.outbox.models import State
 from backoffice.ui.columns import Column, Kind
 from backoffice.ui.components import Tone
-from backoffice.ui.tables import Table
+from backoffice.ui.tables import BulkAction, Table
 from integrations import registry
-from integrations.models import Connection, FileImport, ImportState, SymbolMapping
+from integrations.models import Connection, FileImport, ImportState, ServerCommand, SymbolMapping
 
 IMPORT_TONES: dict[str, Tone] = {
     ImportState.STORED: Tone.GOOD,
@@ -24,6 +25,63 @@ FEED_TONES: dict[str, Tone] = {
     "never read": Tone.NEUTRAL,
     "paused": Tone.NEUTRAL,
 }
+
+
+SUPERSEDED = "SUPERSEDED"
+COMMAND_TONES: dict[str, Tone] = {
+    State.QUEUED: Tone.INFO,
+    State.SENDING: Tone.INFO,
+    State.DONE: Tone.GOOD,
+    State.REFUSED: Tone.BAD,
+    State.UNKNOWN: Tone.WARN,
+    SUPERSEDED: Tone.NEUTRAL,
+}
+COMMAND_LABELS: dict[str, str] = {**dict(State.choices), SUPERSEDED: "overtaken"}
+
+
+def state_of(command: ServerCommand) -> str:
+    """Its message's state; a refusal because a newer command took its place is none of the server's."""
+    return SUPERSEDED if command.is_superseded else command.message.state
+
+
+def wish_of(command: ServerCommand) -> str:
+    """What a command asks for, in words: trading off, leverage 1:30."""
+    wish = command.wish
+    words = [
+        f"{label} {'on' if value else 'off'}"
+        for label, value in (("log-in", wish.enabled), ("trading", wish.trading))
+        if value is not None
+    ]
+    if wish.group is not None:
+        words.append(f"group {wish.group}")
+    if wish.leverage is not None:
+        words.append(f"leverage 1:{wish.leverage}")
+    if wish.reset_password is not None:
+        words.append("new password at next log-in" if wish.reset_password else "no new password needed")
+    return ", ".join(words)
+
+
+def label_of(command: ServerCommand) -> str:
+    return COMMAND_LABELS[state_of(command)]
+
+
+class ServerCommandTable(Table):
+    columns = (
+        Column("pk", "Command", Kind.CODE, sort="id"),
+        Column("login", "Login", Kind.CODE),
+        Column(state_of, "State", Kind.STATUS, tones=COMMAND_TONES, labels=COMMAND_LABELS),
+        Column(wish_of, "Wanted", wrap=True, width=40),
+        Column("message.error", "What was said", wrap=True, width=60),
+        Column("message.attempts", "Tries", Kind.NUMBER, hide_narrow=True),
+        Column("connection.name", "Server", Kind.CODE, hide_narrow=True),
+        Column("asked_at", "Asked", Kind.DATETIME),
+        Column("message.finished_at", "Ended", Kind.DATETIME, hide_narrow=True),
+    )
+    sorts = {"id": ("pk",)}
+    default_sort = "-id"
+    bulk = (BulkAction("Try now", "retry-commands", "integrations.retry_servercommand"),)
+    empty = "No commands fit."
+    empty_hint = "A command is written when a status, restriction, group or leverage changes."
 
 
 class ConnectionTable(Table):

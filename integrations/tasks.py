@@ -20,6 +20,17 @@ def pull(connection_id: int, **_: object) -> None:
     feeds.pull(actor=System("feed"), connection_id=connection_id)
 
 
+@shared_task(name="integrations.pull_all_users")
+def pull_all_users(**_: object) -> None:
+    for connection_id in feed_selectors.servers_to_pull():
+        pull_users.delay(connection_id=connection_id)
+
+
+@shared_task(name="integrations.pull_users", soft_time_limit=900, time_limit=930)
+def pull_users(connection_id: int, **_: object) -> None:
+    feeds.pull_users(actor=System("feed"), connection_id=connection_id)
+
+
 @shared_task(name="integrations.examine")
 def examine(import_id: int, **_: object) -> None:
     imports.examine(actor=System("import"), import_id=import_id)

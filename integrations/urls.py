@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from integrations.views import connections, imports
+from integrations.views import commands, connections, imports
 
 urlpatterns = [
     path("connections/", connections.ConnectionList.as_view(), name="connections"),
@@ -13,6 +13,9 @@ urlpatterns = [
     path("connections/<int:pk>/change/", connections.ChangeConnection.as_view(), name="change-connection"),
     path("connections/<int:pk>/test/", connections.TestConnection.as_view(), name="test-connection"),
     path("connections/<int:pk>/pull/", connections.PullConnection.as_view(), name="pull-connection"),
+    path("connections/<int:pk>/logins/", commands.PullLogins.as_view(), name="pull-logins"),
+    path("server-commands/", commands.CommandList.as_view(), name="server-commands"),
+    path("server-commands/retry/", commands.RetryCommands.as_view(), name="retry-commands"),
     path("symbols/", connections.SymbolList.as_view(), name="symbols"),
     path("symbols/map/", connections.MapSymbol.as_view(), name="map-symbol"),
     path("imports/", imports.ImportList.as_view(), name="imports"),

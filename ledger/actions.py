@@ -55,6 +55,8 @@ def register() -> None:
             summary=lambda p: f"Manual journal of {p.business_date}: {p.description}",
             ask="ledger.ask_manual_journal",
             decide="ledger.approve_manual_journal",
+            view="ledger.view_journal",
+            money=True,
             amount=_size,
             checks=_checks,
             effects=_effects,
@@ -71,6 +73,7 @@ def register() -> None:
             summary=lambda p: f"Open the books after {p.through}",
             ask="ledger.ask_reopen",
             decide="ledger.approve_reopen",
+            view="ledger.view_journal",
             changes=lambda p: [
                 Change("Books closed through", str(periods.closed_through(p.entity_id)), str(p.through))
             ],

@@ -7,10 +7,13 @@ class LedgerConfig(AppConfig):
     app_functions = ("ledger_post", "ledger_post_one", "ledger_open_month", "ledger_closed_through")
 
     def ready(self) -> None:
+        from backoffice.audit import streams
         from backoffice.ui.navigation import Item, register
         from ledger import actions
+        from ledger.selectors import sealed
 
         actions.register()
+        streams.register("ledger.journals", sealed.JOURNALS)
         register(
             Item("Books", "Journals", "journals", "ledger.view_journal", 60, "j"),
             Item("Books", "Ledger accounts", "ledger-accounts", "ledger.view_ledgeraccount", 61, "l"),

@@ -41,6 +41,8 @@ def register() -> None:
             summary=lambda p: f"Write off {_break(p).meaning.title}: {_break(p).summary}",
             ask="reconciliation.ask_write_off",
             decide="reconciliation.approve_write_off",
+            view="reconciliation.view_break",
+            money=True,
             amount=_amount,
             changes=_changes,
             checks=_checks,

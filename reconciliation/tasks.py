@@ -22,3 +22,8 @@ def sweep(**_: object) -> None:
 @shared_task(name="reconciliation.nightly", soft_time_limit=3600, time_limit=3660)
 def reconcile_yesterday(**_: object) -> None:
     nightly.reconcile_previous_day(actor=System("nightly"), today=clock.today())
+
+
+@shared_task(name="reconciliation.find_drift", soft_time_limit=1800, time_limit=1860)
+def find_drift(**_: object) -> None:
+    nightly.find_drift(actor=System("drift"), today=clock.today())

@@ -13,6 +13,7 @@ urlpatterns = [
     path("breaks/<int:pk>/assign/", views.AssignBreak.as_view(), name="assign-break"),
     path("breaks/<int:pk>/explain/", views.ExplainBreak.as_view(), name="explain-break"),
     path("breaks/<int:pk>/fetch/", views.FetchBreak.as_view(), name="fetch-break"),
+    path("breaks/<int:pk>/push-again/", views.PushAgain.as_view(), name="push-again"),
     path("breaks/<int:pk>/resolve/", views.ResolveBreak.as_view(), name="resolve-break"),
     path("breaks/<int:pk>/write-off/", views.AskWriteOff.as_view(), name="write-off"),
     path("runs/", views.RunList.as_view(), name="runs"),

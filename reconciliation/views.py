@@ -16,10 +16,11 @@ from backoffice.organisation.models import User
 from backoffice.organisation.selectors import calendars, scope
 from backoffice.ui import formats
 from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, GatedPage, ListPage
+from integrations.models import ServerCommand
 from reconciliation import actions, filters, forms, tables
 from reconciliation.models import OPEN_STATES, Break, BreakState, Kind, Run, RunState
 from reconciliation.selectors.sides import sides
-from reconciliation.services import breaks, runs
+from reconciliation.services import breaks, drift, runs
 
 
 def _is_open(item: Any) -> bool:
@@ -52,6 +53,7 @@ class BreakDetail(DetailPage):
             "reconciliation.explain_break",
             when=lambda b: b.is_open and b.klass in _FETCHABLE,
         ),
+        Button("Push again", "push-again", "reconciliation.push_again", when=drift.can_push),
         Button("Resolve", "resolve-break", "reconciliation.explain_break", when=_is_open),
         Button("Ask to write off", "write-off", "reconciliation.ask_write_off", when=breaks.can_write_off),
     )  # fmt: skip
@@ -158,6 +160,23 @@ class FetchBreak(_BreakAction):
         return "Fetched and booked. The next run will compare again."
 
 
+class PushAgain(_BreakAction):
+    permission = "reconciliation.push_again"
+    submit_label = "Push again"
+
+    def consequences(self, target: Break) -> Sequence[str]:
+        return (
+            "The server is told once more what is wanted of this login, as it is wanted now.",
+            "The break resolves by itself at the next run after the server has confirmed.",
+        )
+
+    def run(self, *, actor: Person, form: Any, target: Break) -> ServerCommand:
+        return drift.push_again(actor=actor, break_id=target.pk)
+
+    def message(self, result: ServerCommand) -> str:
+        return f"Command {result.pk} is on its way to the server."
+
+
 class ResolveBreak(_BreakAction):
     form = forms.ReasonForm
     submit_label = "Resolve"
@@ -234,6 +253,7 @@ class RunProgress(RunDetail):
     """The part of a run's page that moves; asked for every second while it runs."""
 
     template = "reconciliation/run_progress.html"
+    background = True
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = super().get(request, *args, **kwargs)

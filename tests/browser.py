@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group
+from django.test import Client
 from django.urls import reverse
 from guardian.shortcuts import assign_perm
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from backoffice.launcher.system_packages import BROWSERS, CHROMIUM, MAC_BROWSER, how_to
 from backoffice.organisation.models import LegalEntity, User
+from backoffice.signin.selectors import standing
+from tests import signed_in
 
 PASSWORD = "a long enough pass phrase"
 DESK, PHONE = (1440, 900), (390, 844)
@@ -35,6 +39,8 @@ def staff(username: str, role: str, *entities: LegalEntity) -> User:
     found.groups.add(Group.objects.get(name=role))
     for here in entities:
         assign_perm("organisation.work_in_legalentity", found, here)
+    if standing.people().get(pk=found.pk).role_needs:
+        signed_in.enrolled(found)
     return found
 
 
@@ -62,6 +68,19 @@ class Visitor:
         self.page.get_by_label("Password").fill(PASSWORD)
         self.page.get_by_role("button", name="Sign in").click()
         self.page.wait_for_url(lambda url: "sign-in" not in url)
+        if "second-factor" in self.page.url:
+            signed_in.forget_codes(user)
+            self.page.get_by_label("Code of your authenticator").fill(signed_in.code())
+            self.page.get_by_role("button", name="Sign in").click()
+            self.page.wait_for_url(lambda url: "second-factor" not in url)
+        return self
+
+    def enter(self, user: User) -> Visitor:
+        """Signed in already: with a session as the form would have made it."""
+        client = Client()
+        client.force_login(user)
+        name = settings.SESSION_COOKIE_NAME
+        self.window.add_cookies([{"name": name, "value": client.cookies[name].value, "url": self.address}])
         return self
 
     def go(self, route: str, *arguments: object) -> Page:

@@ -22,7 +22,7 @@ from django.db import connection
 
 # What a process of the product does not get: the other roles' addresses.
 NOT_OURS = ("DATABASE_OWNER_URL", "DATABASE_ADMIN_URL")
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 
 @dataclass(frozen=True)
@@ -159,10 +159,10 @@ def duration(watch: Watch, *arguments: str) -> float:
     return time.monotonic() - begun
 
 
-def kill(watch: Watch, rng: random.Random, span: float, *arguments: str, while_writing: bool = False) -> Death | None:
-    """Start a command and kill it with SIGKILL, at random within `span` seconds of its first connection, or within
-    a moment of being seen with something written and not committed. None if it had finished before."""
-    application = f"victim-{rng.randrange(10**9)}"
+def kill(watch: Watch, delay: float, *arguments: str, while_writing: bool) -> Death | None:
+    """Start a command and kill it with SIGKILL, some seconds after its first connection or, `while_writing`, after it
+    was seen with something written and not committed. None if it had finished before."""
+    application = f"victim-{time.time_ns()}"
     process = start(*arguments, application=application)
     try:
         if not watch.arrives(application, process):
@@ -170,7 +170,7 @@ def kill(watch: Watch, rng: random.Random, span: float, *arguments: str, while_w
         begun = time.monotonic()
         if while_writing:
             watch.writes(application, process)
-        time.sleep(rng.uniform(0, 0.05 if while_writing else span))
+        time.sleep(delay)
         seconds, at = time.monotonic() - begun, watch.at(application)
         process.send_signal(signal.SIGKILL)
     finally:
@@ -181,15 +181,17 @@ def kill(watch: Watch, rng: random.Random, span: float, *arguments: str, while_w
 
 
 def kill_often(
-    watch: Watch, rng: random.Random, span: float, *arguments: str, after: Callable[[], None], times: int = 4
+    watch: Watch, rng: random.Random, span: float, *arguments: str, after: Callable[[], None], times: int = 3
 ) -> None:
     """Kill a command several times over and look at what it left each time; says where it died.
 
-    Every other time it is caught writing, so that at least one death is in the middle of a transaction.
+    By turns it is killed as soon as it is seen writing, at random within `span` seconds of its first connection, and at
+    random soon after it was seen writing. So at least one death is in the middle of a transaction.
     """
     deaths: list[Death] = []
     for number in range(times):
-        death = kill(watch, rng, span, *arguments, while_writing=number % 2 == 0)
+        delay = (0.0, rng.uniform(0, span), rng.uniform(0, span / 4))[number % 3]
+        death = kill(watch, delay, *arguments, while_writing=number % 3 != 1)
         if death is not None:
             say(f"killed {arguments[0]} after {death}")
             deaths.append(death)

@@ -1,4 +1,4 @@
-"""The browser tests' fixtures: one Chromium per worker, a live server on the test's database, visitors to it."""
+"""The browser tests' fixtures: one Chromium per module, a live server on the test's database, visitors to it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.db import connections
 
+from tests import signed_in
 from tests.browser import Visitor, chromium
 
+signed_in.install()
 
-@pytest.fixture(scope="session")
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """A running Chromium. Playwright keeps an event loop in this thread for as long, in which Django refuses the
+    database unless told otherwise, and in which it has connections of its own."""
     from playwright.sync_api import sync_playwright
 
     program = chromium()
-    # Playwright keeps an event loop in this thread, in which Django would refuse the database to the test itself.
+    connections.close_all()
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         # Chromium's own sandbox does not work as root or in most containers; only our own pages are opened.
@@ -24,6 +30,7 @@ def browser() -> Iterator[Any]:
         running = playwright.chromium.launch(executable_path=program, args=arguments)
         yield running
         running.close()
+        connections.close_all()
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 

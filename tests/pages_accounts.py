@@ -6,8 +6,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from accounts.models import Client, TradingAccount
-from accounts.services import clients
+from accounts.models import Client, FlagKind, Reason, Restriction, RestrictionKind, TradingAccount
+from accounts.services import clients, flags, papers, restrictions
 from accounts.services.clients import Login
 from backoffice.organisation.models import LegalEntity
 from integrations.models import BankLine, Connection, Deal, Fill, PspLine
@@ -48,6 +48,69 @@ def many_clients(here: LegalEntity, number: int) -> Made:
     return Made(words=("Client 0",))
 
 
+@builds(
+    "client-application",
+    "decide-application",
+    "review-client",
+    "suspend-client",
+    "restrict-client",
+    "ask-protect",
+    "reactivate-client",
+    "wake-client",
+    "start-closing",
+    "close-client",
+    "reopen-client",
+    "change-category",
+    "add-note",
+    "add-document",
+    "record-kyc",
+    "set-flag",
+)
+def one_of_many_clients(here: LegalEntity, number: int) -> Made:
+    """The form of a step does not depend on how many clients, flags, notes and papers there are."""
+    made = many_clients(here, number)
+    client = Client.objects.filter(entity=here).order_by("pk")[0]
+    for n in range(number):
+        papers.add_note(actor=ROBOT, client_id=client.pk, text=f"note {n}")
+        papers.add_document(actor=ROBOT, client_id=client.pk, kind="OTHER", name=f"paper {n}")
+    return Made(kwargs={"pk": client.pk}, words=made.words)
+
+
+def restricted(here: LegalEntity, number: int) -> list[Restriction]:
+    """`number` more clients with a restriction each."""
+    many_clients(here, number)
+    newest = Client.objects.filter(entity=here).order_by("-pk")[:number]
+    return [
+        restrictions.restrict(
+            actor=ROBOT, client_id=client.pk, kind=RestrictionKind.NO_WITHDRAWAL, reason=Reason.SECURITY
+        )
+        for client in newest
+    ]
+
+
+@builds("reviews-due", "lift-restriction", "confirm-restriction")
+def many_restrictions(here: LegalEntity, number: int) -> Made:
+    rows = restricted(here, number)
+    return Made(kwargs={"pk": rows[0].pk}, words=(rows[0].client.number,))
+
+
+@builds("holds", "note-consent")
+def many_holds(here: LegalEntity, number: int) -> Made:
+    many_clients(here, number)
+    newest = Client.objects.filter(entity=here).order_by("-pk")[:number]
+    rows = [flags.set_flag(actor=ROBOT, client_id=client.pk, kind=FlagKind.AML_HOLD) for client in newest]
+    return Made(kwargs={"pk": rows[0].pk}, words=(rows[0].client.number,))
+
+
+@builds("end-flag")
+def many_flags(here: LegalEntity, number: int) -> Made:
+    """Flags that everybody may know."""
+    many_clients(here, number)
+    newest = Client.objects.filter(entity=here).order_by("-pk")[:number]
+    rows = [flags.set_flag(actor=ROBOT, client_id=client.pk, kind=FlagKind.DOCUMENT_EXPIRED) for client in newest]
+    return Made(kwargs={"pk": rows[0].pk}, words=(rows[0].client.number,))
+
+
 @builds("client", "trading-accounts")
 def many_logins(here: LegalEntity, number: int) -> Made:
     """Logins of one client, each with money on it."""
@@ -68,6 +131,12 @@ def many_deals(here: LegalEntity, number: int) -> Made:
     trade(w, number)
     w.snapshot(1001, "0", day=deal(1).server_time.date())
     return Made(kwargs={"pk": w.account.pk}, words=("EURUSD",))
+
+
+@builds("change-terms")
+def one_of_many_logins(here: LegalEntity, number: int) -> Made:
+    made = many_logins(here, number)
+    return Made(kwargs={"pk": TradingAccount.objects.get(login=1001).pk}, words=made.words)
 
 
 @builds("fills")

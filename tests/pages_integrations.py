@@ -8,8 +8,9 @@ from django.db import transaction
 
 from backoffice.kernel import clock
 from backoffice.organisation.models import LegalEntity
-from integrations.models import Connection, FileImport, Instrument, RawMessage, Rejection, SymbolMapping
-from integrations.services import connections, imports, raws, symbols
+from integrations.models import Connection, FileImport, Instrument, RawMessage, Rejection, ServerCommand, SymbolMapping
+from integrations.records import UserState
+from integrations.services import commands, connections, imports, raws, symbols
 from integrations.services.store import lock_feed
 from tests.builders import ROBOT
 from tests.camt import balanced, entry, message
@@ -20,7 +21,7 @@ from tests.worlds import connection
 _SETTINGS = {"base_url": "https://mt5.example:443", "login": "1000", "groups": "*", "clock_rule": "NY+7"}
 
 
-@builds("connections", "connection", "change-connection", "test-connection", "pull-connection")
+@builds("connections", "connection", "change-connection", "test-connection", "pull-connection", "pull-logins")
 def servers(here: LegalEntity, number: int) -> Made:
     known = Connection.objects.count()
     rows = [
@@ -115,3 +116,16 @@ def versions_of_a_message(here: LegalEntity, number: int) -> Made:
             )
     first = RawMessage.objects.get(entity=here, external_id="deal 7", version=1)
     return Made(kwargs={"pk": first.pk}, words=("body 0",))
+
+
+@builds("server-commands", "retry-commands")
+def commands_to_a_server(here: LegalEntity, number: int) -> Made:
+    w, known = broker(here), ServerCommand.objects.count()
+    for n in range(known, known + number):
+        with transaction.atomic():
+            wanted = UserState(trading=False, leverage=30 + n)
+            commands.push_user(
+                actor=ROBOT, connection_id=w.server.pk, login=1001 + n, wanted=wanted, key=f"{here.code}:{n}"
+            )
+    newest = ServerCommand.objects.filter(entity=here)[:number]
+    return Made(ids=tuple(row.pk for row in newest), words=("leverage 1:30",))

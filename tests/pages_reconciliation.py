@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from accounts.models import TradingAccount
+from accounts.services import clients
+from accounts.services.clients import Login
+from backoffice.kernel import clock
 from backoffice.organisation.models import LegalEntity
 from integrations.models import BankLine, Deal
-from integrations.records import PspKind
+from integrations.records import PspKind, User
+from integrations.services.users import keep_users
 from reconciliation.models import Break, Kind, Run
 from reconciliation.services import breaks, runs
 from tests.builders import ROBOT, user
@@ -39,6 +44,21 @@ def uncovered_deals(here: LegalEntity, number: int) -> Made:
     newest = Break.objects.filter(klass="MISSING_AT_LP").order_by("-pk")[:number]
     assert len(newest) == number
     return Made(kwargs={"pk": newest[0].pk}, ids=tuple(item.pk for item in newest))
+
+
+@builds("push-again")
+def drifted_logins(here: LegalEntity, number: int) -> Made:
+    """`number` more logins that their server has in another group than we want."""
+    w, known = broker(here), TradingAccount.objects.count()
+    logins = [Login(w.client.pk, w.server.pk, 3000 + known + n, "USD", "real\\STD") for n in range(number)]
+    opened = clients.open_trading_accounts(actor=ROBOT, logins=logins)
+    users = [User(login=one.login, rights=3, group="real\\X", leverage=30, currency="USD") for one in opened]
+    keep_users(connection=w.server, users=users, asked_at=clock.now())
+    done = runs.request(actor=ROBOT, entity_id=here.pk, kind=Kind.ACCOUNTS, day=DAY)
+    runs._match(Run.objects.select_related("entity", "rule").get(pk=done.pk), [])
+    newest = Break.objects.filter(klass="GROUP_DRIFT").order_by("-pk")[:number]
+    assert len(newest) == number
+    return Made(kwargs={"pk": newest[0].pk})
 
 
 @builds("break", "write-off")

@@ -18,13 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backoffice.approvals import registry
-from backoffice.approvals.models import Policy, Request, State
+from backoffice.approvals.models import Request, State
 from backoffice.approvals.registry import Action
-from backoffice.approvals.services import requests
+from backoffice.approvals.services import requests, steps
 from backoffice.audit.models import ActorKind, Entry
 from backoffice.kernel import clock
 from backoffice.kernel.errors import DomainError, Stale
 from backoffice.kernel.plain import digest, plain
+from backoffice.organisation.models import Holiday
 from backoffice.outbox import services as outbox
 from ledger.actions import MANUAL_JOURNAL
 from ledger.models import LedgerAccount
@@ -57,7 +58,7 @@ def post_and_more(*, actor: Any, **arguments: Any) -> dict[str, int]:
     """A use case that leaves something everywhere: journal, audit, outbox, history, a table, a wake-up."""
     result = manual.post_manual(actor=actor, **arguments)
     outbox.enqueue(kind="mail", key=f"mail:{arguments['key']}", payload={"to": [], "subject": "", "body": ""})
-    Policy.objects.create(action="test.rehearsed")
+    Holiday.objects.create(calendar="TEST", date=DAY, name="rehearsed")
     chart.open_house(actor=actor, entity_id=arguments["entity_id"], currency="CHF")
     return result
 
@@ -82,15 +83,16 @@ def test_a_rehearsal_leaves_nothing_behind(desk: Desk, variant: Callable[..., Ac
         "outbox_message",
         "audit_entry",
     )
-    with only_changed(*tables, "approvals_policy", "approvals_historicalpolicy"):
-        post_and_more(actor=desk.mara, **requests._arguments(desk.payload()))
+    with only_changed(*tables, "organisation_holiday"):
+        post_and_more(actor=desk.mara, **steps.arguments(desk.payload()))
     assert len(connection.run_on_commit) > woken
 
 
 @with_database
 def test_asking_leaves_the_request_its_maker_and_one_line_of_audit(desk: Desk, variant: Callable[..., Action]) -> None:
     variant("test.more", use_case=post_and_more)
-    with only_changed("approvals_request", "approvals_participation", "audit_entry"):
+    asking = ("approvals_request", "approvals_participation", "approvals_notice", "audit_entry")
+    with only_changed(*asking):
         request = desk.ask(action="test.more")
     assert Entry.objects.filter(action="approval.requested", target=f"approvals.request:{request.pk}").count() == 1
     assert not Entry.objects.filter(action="ledger.manual_journal").exists()

@@ -35,9 +35,9 @@ from tests.commands import Watch
 from tests.worlds import World, deposit, psp_line, world
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LINES = 6_000
-PAYMENTS = 8_000
-DEALS = 6_000
+LINES = 4_000
+PAYMENTS = 6_000
+DEALS = 2_500
 # The processes have the machine's clock.
 YESTERDAY = clock.today() - timedelta(days=1)
 
@@ -99,6 +99,18 @@ def test_an_import(small: World, rng: random.Random, watch: Watch, tmp_path: Pat
     with only_changed("integrations_fileimport", "audit_entry", "integrations_feedstate"):
         again = commands.run("import_file", "--source", "bank", str(path))
     assert commands.only(again.value, "new", "changed", "duplicate") == (0, 0, LINES)
+    assert findings() == set()
+
+
+def test_two_imports_of_one_file_at_the_same_moment(small: World, tmp_path: Path) -> None:
+    path = tmp_path / "day.xml"
+    path.write_bytes(statement(3))
+    both = [commands.start("import_file", "--source", "bank", str(path)) for _ in range(2)]
+    answers = [commands.end(one) for one in both]
+    assert [answer["state"] for answer in answers] == ["stored", "stored"]
+    assert sorted(answer["new"] for answer in answers) == [0, LINES]
+    assert sorted(answer["duplicate"] for answer in answers) == [0, LINES]
+    assert BankLine.objects.count() == LINES and RawMessage.objects.count() == 1
     assert findings() == set()
 
 

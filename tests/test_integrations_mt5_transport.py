@@ -95,7 +95,7 @@ def fetch(address, *, seconds=2.0, max_bytes=1000):
     deadline = time.monotonic() + seconds
     transport.open(deadline=deadline)
     try:
-        return transport.get("/", headers={}, deadline=deadline, what="test"), transport.is_open
+        return transport.exchange("/", headers={}, deadline=deadline, what="test"), transport.is_open
     finally:
         transport.close()
 

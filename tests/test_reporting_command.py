@@ -86,7 +86,7 @@ def test_as_of_a_past_moment_it_is_the_report_of_then(capsys, tmp_path):
 
     assert said["cutoff"] == then
     text = body.decode("utf-8-sig")
-    assert "3 not done" in text
+    assert "4 not done" in text
     assert HELD not in text
 
 

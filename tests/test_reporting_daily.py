@@ -161,7 +161,7 @@ def test_a_day_without_its_run_is_told_as_missing():
         report = built(day.here, day=MORNING.date())
 
     assert {row.state for row in rows_of(report, "reconciliations")} == {"not run"}
-    assert "3 not done" in dict(report.facts)["Reconciliations"]
+    assert "4 not done" in dict(report.facts)["Reconciliations"]
 
 
 # The same in every format

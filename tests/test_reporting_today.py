@@ -62,7 +62,7 @@ def test_each_part_tells_the_day():
     client = sign_in(*ALL, entities=(day.here,))
 
     assert "trades CY 2026-11-19 5 3 60.0 % 2 done" in part(client, "compared")
-    assert "3 of 3 done" in part(client, "compared")
+    assert "4 of 4 done" in part(client, "compared")
     found = part(client, "breaks")
     assert "5 open" in found
     assert "missing at LP DLR · 1 · · · 1" in found

@@ -19,10 +19,11 @@ FUNCTION_MAX = 50
 BANNED_NAMES = {"utils", "helpers", "common", "core", "misc", "extras", "base_utils"}
 # Layers from the bottom up; a foreign key points to the same layer or down.
 LAYERS = [
-    {"auth", "contenttypes", "sessions", "admin", "guardian"},
+    {"auth", "contenttypes", "sessions", "admin", "guardian", "otp_totp", "axes"},
     {"organisation"},
     {"audit", "outbox", "ui"},
     {"approvals"},
+    {"access", "signin"},
     {"ledger", "integrations"},
     {"accounts"},
     {"reconciliation", "partners"},

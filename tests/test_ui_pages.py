@@ -15,7 +15,7 @@ from django.urls import reverse
 from backoffice.organisation.models import LegalEntity, User
 from backoffice.ui import hooks, navigation, paging
 from backoffice.ui.views import ActionPage, ListPage
-from tests import builders, pages
+from tests import builders, pages, signed_in
 from tests.pages import PUBLIC, Found, Made
 
 URLCONFS = ("backoffice.urls", "tests.ui_site")
@@ -219,6 +219,7 @@ def test_sign_in_leads_back_and_changes_the_session(here):
     user = builders.user("mara", "organisation.view_desk", entities=(here,))
     user.set_password("a long enough password")
     user.save()
+    signed_in.enrolled(user)
     client = Client()
     first = client.get("/desks/?sort=-name", follow=True)
     assert first.redirect_chain == [("/sign-in/?next=/desks/%3Fsort%3D-name", 302)]
@@ -228,7 +229,9 @@ def test_sign_in_leads_back_and_changes_the_session(here):
     right = client.post("/sign-in/?next=/desks/", {"username": "mara", "password": "a long enough password"})
 
     assert "do not fit together" in wrong.content.decode()
-    assert (right.status_code, right["Location"]) == (302, "/desks/")
+    assert (right.status_code, right["Location"]) == (302, "/second-factor/?next=%2Fdesks%2F")
+    code = client.post(right["Location"], {"code": signed_in.code(), "next": "/desks/"})
+    assert (code.status_code, code["Location"]) == (303, "/desks/")
     assert client.get("/desks/").status_code == 200
 
 

@@ -152,7 +152,7 @@ def broken(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("", include("backoffice.ui.urls")),
+    path("", include("backoffice.signin.urls")),
     path("", Today.as_view(), name="today"),
     path("desks/", Desks.as_view(), name="desks"),
     path("desks/<int:pk>/", DeskPage.as_view(), name="desk"),

@@ -1,13 +1,37 @@
 from accounts.models.booking import BookingCursor, Unbooked, UnbookedReason
+from accounts.models.caps import InstrumentClass, LeverageCap
 from accounts.models.clients import Client, ClientCategory, ClientStatus
+from accounts.models.desired import DesiredState
+from accounts.models.flags import NEUTRAL, ConsentStep, Flag, FlagKind
+from accounts.models.lifecycle import LifecycleRule, Notice, StatusChange
+from accounts.models.papers import Document, KycResult, Note
+from accounts.models.reasons import Reason
+from accounts.models.restrictions import Restriction, RestrictionKind, What
 from accounts.models.trading import TradingAccount
 
 __all__ = [
+    "NEUTRAL",
     "BookingCursor",
     "Client",
     "ClientCategory",
     "ClientStatus",
+    "ConsentStep",
+    "DesiredState",
+    "Document",
+    "Flag",
+    "FlagKind",
+    "InstrumentClass",
+    "KycResult",
+    "LeverageCap",
+    "LifecycleRule",
+    "Note",
+    "Notice",
+    "Reason",
+    "Restriction",
+    "RestrictionKind",
+    "StatusChange",
     "TradingAccount",
     "Unbooked",
     "UnbookedReason",
+    "What",
 ]

@@ -1,4 +1,6 @@
-"""Every fact is booked, moves no money, or is noted as unbooked; and nothing is booked that is not a fact."""
+"""Every fact is booked, moves no money, or is noted as unbooked; and nothing is booked that is not a fact.
+
+What gave rights back to a client was agreed to by two people; flags are named by number only."""
 
 from __future__ import annotations
 
@@ -6,9 +8,18 @@ from collections.abc import Iterator
 
 from django.db import connection
 
+from accounts.models.flags import TWO_PERSONS
+from accounts.models.lifecycle import STEPS
 from backoffice.kernel.findings import Finding
 
 _LIMIT = 50
+_GATED = ", ".join(f"('{before}', '{after}')" for (before, after), two in STEPS.items() if two)
+_TWO_KINDS = ", ".join(f"'{kind}'" for kind in TWO_PERSONS)
+# The request behind a change: executed for this target by this person, at the same moment.
+_AGREED = """
+    SELECT FROM approvals_request r JOIN approvals_participation p ON p.request_id = r.id
+     WHERE r.state = 'EXECUTED' AND r.target = {target} AND p.person_id = {by} AND p.part IN ('APPROVER', 'EXECUTOR')
+       AND r.finished_at BETWEEN {at} - interval '1 minute' AND {at} + interval '1 minute'"""
 _RULES = {
     "booking has looked at every fact in order": """
         SELECT c.connection_id || ' ' || c.fact_kind, 'cursor at ' || c.through_id || ', no such fact'
@@ -59,6 +70,38 @@ _RULES = {
                AND b.account_id IN (d.balance_account_id, d.credit_account_id)
          GROUP BY b.entity_id, b.id, d.ticket, d.amount
         HAVING sum(b.amount) <> d.amount""",
+    "a client's status is where its steps have led": """
+        SELECT 'client ' || s.client_id, s.before || ' to ' || s.after || ' after ' || coalesce(s.was, 'the beginning')
+          FROM (SELECT c.*, lag(after) OVER w AS was, lead(before) OVER w AS next, l.status
+                  FROM accounts_statuschange c JOIN accounts_client l ON l.id = c.client_id
+                WINDOW w AS (PARTITION BY client_id ORDER BY c.id)) s
+         WHERE s.was <> s.before OR (s.next IS NULL AND s.after <> s.status)""",
+    "a step that takes two was agreed to": f"""
+        SELECT 'client ' || c.client_id || ': ' || c.before || ' to ' || c.after, 'no request was executed for it'
+          FROM accounts_statuschange c
+         WHERE (c.before, c.after) IN ({_GATED})
+           AND NOT EXISTS ({_AGREED.format(target="'accounts.client:' || c.client_id", by="c.by_id", at="c.at")})""",
+    "a restriction that a person lifted was agreed to": f"""
+        SELECT 'restriction ' || x.id, 'no request was executed for it'
+          FROM accounts_restriction x
+         WHERE x.lifted_by_id IS NOT NULL
+           AND NOT EXISTS ({_AGREED.format(target="'accounts.restriction:' || x.id", by="x.lifted_by_id", at="x.lifted_at")})
+           AND (x.origin = '' OR NOT EXISTS (SELECT FROM accounts_statuschange c WHERE c.client_id = x.client_id
+                   AND c.after = 'ACTIVE' AND c.at BETWEEN x.lifted_at - interval '1 minute' AND x.lifted_at))""",
+    "a flag that takes two was agreed to": f"""
+        SELECT 'flag ' || f.id, 'no request was executed for it'
+          FROM accounts_flag f
+         WHERE f.kind IN ({_TWO_KINDS}) AND f.ended_at IS NOT NULL AND f.expires_at IS NULL
+           AND NOT EXISTS ({_AGREED.format(target="'accounts.flag:' || f.id", by="f.ended_by_id", at="f.ended_at")})""",
+    "every login has a desired state within its category's cap": """
+        SELECT 'login ' || a.login, coalesce('leverage ' || d.leverage, 'no desired state')
+          FROM accounts_tradingaccount a JOIN accounts_client c ON c.id = a.client_id
+          LEFT JOIN accounts_desiredstate d ON d.account_id = a.id
+          LEFT JOIN LATERAL (
+               SELECT max(l.leverage) FILTER (WHERE l.entity_id IS NOT NULL) AS own, max(l.leverage) AS general
+                 FROM accounts_leveragecap l
+                WHERE l.category = c.category AND (l.entity_id IS NULL OR l.entity_id = a.entity_id)) cap ON true
+         WHERE d.id IS NULL OR greatest(d.leverage, d.original_leverage) > coalesce(cap.own, cap.general)""",
 }
 
 

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from accounts.models import Client, ClientCategory, ClientStatus, TradingAccount
+from accounts.models import Client, ClientCategory, ClientStatus, TradingAccount, What
+from accounts.services import desired
+from accounts.services.locked import user_id
+from accounts.services.restrictions import require_all_may
+from accounts.services.terms import require_within_caps
 from backoffice.audit import services as audit
 from backoffice.kernel import clock
 from backoffice.kernel.actor import Actor
@@ -48,7 +52,8 @@ def open_client(
     category: ClientCategory = ClientCategory.RETAIL,
     desk_id: int | None = None,
 ) -> Client:
-    """Register a client with an entity."""
+    """Register somebody who trades already with an entity; applicants begin in services/onboarding.py."""
+    now = clock.now()
     client = Client.objects.create(
         entity_id=entity_id,
         desk_id=desk_id,
@@ -58,7 +63,9 @@ def open_client(
         email=email,
         category=category,
         status=ClientStatus.ACTIVE,
-        opened_at=clock.now(),
+        status_at=now,
+        status_by_id=user_id(actor),
+        opened_at=now,
     )
     audit.record(actor=actor, action="client.opened", target=client, data={"number": number})
     return client
@@ -68,7 +75,8 @@ def open_client(
 def open_trading_accounts(*, actor: Actor, logins: Sequence[Login]) -> list[TradingAccount]:
     """Open logins in the books: the house's accounts of their currency, then balance and credit of each.
 
-    Known logins are returned as they stand; a login of another client is refused.
+    Known logins are returned as they stand; a login of another client is refused, and so is a new one of a client who
+    may have none or with more leverage than the client's category may.
     """
     connections = Connection.objects.in_bulk({login.connection_id for login in logins})
     for entity_id, currency in sorted({(connections[x.connection_id].entity_id, x.currency) for x in logins}):
@@ -85,6 +93,8 @@ def open_trading_accounts(*, actor: Actor, logins: Sequence[Login]) -> list[Trad
         if taken is not None and taken.client_id != login.client_id:
             raise LoginTaken(f"Login {login.login} on {connections[login.connection_id]} belongs to another client.")
     fresh = [x for x in logins if (x.connection_id, x.login) not in known]
+    clients = require_all_may(client_ids={x.client_id for x in fresh}, what=What.NEW_ACCOUNT)
+    require_within_caps([(clients[x.client_id], x.leverage) for x in fresh])
     created = TradingAccount.objects.bulk_create(
         TradingAccount(
             entity_id=connections[x.connection_id].entity_id,
@@ -101,6 +111,7 @@ def open_trading_accounts(*, actor: Actor, logins: Sequence[Login]) -> list[Trad
         for x in fresh
     )
     if created:
+        desired.new_states(client_of=clients, accounts=created)
         audit.record(
             actor=actor,
             action="trading_accounts.opened",

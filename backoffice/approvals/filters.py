@@ -1,4 +1,4 @@
-"""How the list of requests narrows."""
+"""How the lists of requests and rules narrow."""
 
 from __future__ import annotations
 
@@ -11,17 +11,42 @@ from backoffice.ui import filters
 
 
 class OpenOrState(filters.MultiChoice):
-    """States; without a choice, the open ones: that is the work."""
+    """States; without a choice those named (`unsaid`): that is the work."""
 
-    def __init__(self) -> None:
+    def __init__(self, *unsaid: State) -> None:
         super().__init__("state", "State", State.choices)
+        self.unsaid = unsaid
 
     def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
-        return qs.filter(state__in=value or OPEN)
+        return qs.filter(state__in=value or self.unsaid)
 
 
 class RequestFilters(filters.Filters):
-    state = OpenOrState()
+    state = OpenOrState(*OPEN)
     mine = filters.Mine("maker", "Asked by me")
     asked = filters.MomentRange("requested_at", "Asked")
     entity = filters.Entities()
+
+
+class DecideFilters(filters.Filters):
+    asked = filters.MomentRange("requested_at", "Asked")
+    entity = filters.Entities()
+
+
+class MyFilters(filters.Filters):
+    state = OpenOrState(*OPEN, State.RETURNED)
+    asked = filters.MomentRange("requested_at", "Asked")
+
+
+class InForce(filters.YesNo):
+    """Rules in force; on wish, those that ended, or both."""
+
+    unsaid = "Yes"
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return qs.filter(ended_at__isnull=value != "no")
+
+
+class PolicyFilters(filters.Filters):
+    in_force = InForce("ended_at", "In force")
+    action = filters.Exact("action", "Action")

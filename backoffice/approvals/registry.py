@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -56,6 +56,18 @@ def _no_rows(_: Any) -> list[Any]:
     return []
 
 
+def _nobody(_: Any) -> Collection[int]:
+    return ()
+
+
+def _open(_: Any) -> str:
+    return ""
+
+
+def _everybody(user: Any, code: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Action:
     """A use case that may need a second person.
@@ -63,7 +75,15 @@ class Action:
     `payload` is a frozen dataclass; its fields are the keyword arguments of `use_case` (besides actor).
     `amount` is in the entity's reporting currency and `client` names whose daily sum it adds to.
     `target_version` changes when the target does, so that nobody approves what is no longer there.
-    `effects` is read inside the rehearsal, after the use case ran and before it is rolled back.
+    `effects` is read inside the rehearsal, after the use case ran and before it is rolled back; an effect with a
+    key "server" is shown as one on the trade server, one with "amount" as a booking.
+
+    `view` is a permission needed besides approvals.view_request to see such a request (empty: none); who asked or
+    may decide sees it anyway. `money` says that the use case moves money: it is never approved in bulk.
+    `risk` gives the codes of the target's risk flags, `knows(user, code)` whether a reader may see one of them.
+    `blocked` is a neutral sentence why it cannot be approved or executed now, '' if it can. `forbids` names the
+    people who may not decide (who set a hold does not release it). `rehearse` is tried when asked where the use
+    case itself can only run once approved; `knows_request` hands the request's id to the use case.
     """
 
     name: str
@@ -82,6 +102,14 @@ class Action:
     changes: Callable[[Any], list[Change]] = _no_rows
     checks: Callable[[Any], list[Check]] = _no_rows
     effects: Callable[[Any, Any], list[Mapping[str, Any]]] = field(default=lambda payload, result: [])
+    view: str = ""
+    money: bool = False
+    risk: Callable[[Any], Sequence[str]] = _no_rows
+    knows: Callable[[Any, str], bool] = _everybody
+    blocked: Callable[[Any], str] = _open
+    forbids: Callable[[Any], Collection[int]] = _nobody
+    rehearse: Callable[..., Any] | None = None
+    knows_request: bool = False
 
 
 _actions: dict[str, Action] = {}
@@ -107,6 +135,37 @@ def load(kind: type, data: Any) -> Any:
     known = {f.name for f in fields(kind)}
     assert set(data) == known, f"stored payload has fields {sorted(data)}, expected {sorted(known)}"
     return kind(**{name: _value(hints[name], data[name]) for name in known})
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One plain value inside a stored payload that a person may change in a new version."""
+
+    path: tuple[str | int, ...]
+    hint: type
+    optional: bool
+    value: Any
+
+
+def leaves(kind: type, content: Any, path: tuple[str | int, ...] = ()) -> Iterator[Leaf]:
+    """The values of a stored payload that are not keys: names `key`, `replaces`, `..._id` and moments stay."""
+    for name, hint in typing.get_type_hints(kind).items():
+        if name not in ("key", "replaces") and not name.endswith("_id"):
+            yield from _leaves(hint, content[name], (*path, name))
+
+
+def _leaves(hint: Any, value: Any, path: tuple[str | int, ...]) -> Iterator[Leaf]:
+    optional = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    if optional:
+        (hint,) = [part for part in typing.get_args(hint) if part is not type(None)]
+    if typing.get_origin(hint) is tuple:
+        for number, item in enumerate(value or ()):
+            yield from _leaves(typing.get_args(hint)[0], item, (*path, number))
+    elif is_dataclass(hint) and isinstance(hint, type):
+        if value is not None:
+            yield from leaves(hint, value, path)
+    elif hint in (str, int, bool, Decimal, date):
+        yield Leaf(path, hint, optional, value)
 
 
 def _value(hint: Any, value: Any) -> Any:

@@ -24,6 +24,8 @@ GROUPS: dict[str, tuple[tuple[str, str, int, bool], ...]] = {
     ),
     "mt4-uk": (("UK-STD-GBP", "GBP", 60, False), ("UK-PRO-GBP", "GBP", 15, True), ("UK-STD-USD", "USD", 25, False)),
 }
+# Where the MT5 server lets a login only close what it has, by currency.
+CLOSE_ONLY = {currency: f"real\\CLOSE-{currency}" for currency in ("USD", "EUR", "GBP", "JPY")}
 ARCHIVE = "archive\\2026"
 EXPONENTS = {"USD": 2, "EUR": 2, "GBP": 2, "JPY": 0, "CHF": 2, "SEK": 2}
 _LEVERAGES = ((30, 70), (100, 20), (200, 10))
@@ -87,6 +89,7 @@ def stranger(dice: Dice, entity: str, number: int, days: Days) -> Client:
     """A client that comes later, opened on the live day, without logins yet."""
     client = _client(dice, entity, number, days)
     client.opened = days.live
+    client.professional = False
     return client
 
 

@@ -7,6 +7,8 @@ from datetime import date
 from decimal import Decimal
 
 from accounts.models import TradingAccount
+from backoffice.approvals.actions import POLICY, PolicyChange
+from backoffice.approvals.records import Rule
 from backoffice.approvals.services import requests
 from backoffice.demo.people import person
 from backoffice.demo.plan import HandJournal
@@ -23,6 +25,37 @@ from reconciliation.services import breaks
 
 # Who takes whose breaks, and how many.
 _TAKERS = (("DLR", "dana", 3), ("PAY", "pat", 4), ("FMK", "fred", 2), ("SUP", "sue", 1))
+
+# Who must agree: action, from which amount, how many, and who carries it out.
+_RULES = (
+    ("reconciliation.write_off", 0, 1, ""),
+    ("reconciliation.write_off", 1_000, 2, ""),
+    ("ledger.manual_journal", 0, 1, ""),
+    # A journal this large is approved by one and carried out by a third person.
+    ("ledger.manual_journal", 10_000, 1, "ledger.ask_manual_journal"),
+)
+
+
+def agree_on_rules() -> None:
+    """Sam proposes the rules of approval, Mia agrees."""
+    here = LegalEntity.objects.order_by("pk")[0].pk
+    for action, amount, approvers, executor in _RULES:
+        rule = Rule(
+            action=action,
+            entity_id=None,
+            from_amount=Decimal(amount),
+            risk_flag="",
+            approvers=approvers,
+            approve_permission="",
+            second_permission="",
+            execute_permission=executor,
+            expires_after_hours=72,
+            sla_hours=8,
+            bulk=False,
+        )
+        payload = PolicyChange(here, None, rule)
+        asked = requests.submit(actor=person("sam"), action=POLICY, payload=payload, reason="The board's decision.")
+        requests.approve(actor=person("mia"), request_id=asked.pk, seen_hash=asked.payload_hash, reason="Agreed.")
 
 
 def credit_by_hand(act: HandJournal, connection: Connection) -> None:

@@ -12,8 +12,8 @@ from django.db import transaction
 from accounts.models import ClientCategory
 from accounts.services import clients as client_services
 from accounts.services.clients import Login as NewLogin
-from backoffice.approvals.models import Policy
-from backoffice.demo import simulator
+from backoffice.demo import lives, simulator
+from backoffice.demo.chance import Dice
 from backoffice.demo.clients import Client, Login
 from backoffice.demo.days import ATHENS, CALENDAR, clock_changes, holidays, utc
 from backoffice.demo.instruments import INSTRUMENTS, MT4_SYMBOLS, MT5_SYMBOLS
@@ -32,13 +32,6 @@ _ENTITIES = (
     ("CY", "Broker CY Ltd", "CY", "CySEC", "EUR"),
     ("UK", "Broker UK Ltd", "GB", "FCA", "GBP"),
 )
-_POLICIES = (
-    ("reconciliation.write_off", 0, 1, ""),
-    ("reconciliation.write_off", 1_000, 2, ""),
-    ("ledger.manual_journal", 0, 1, ""),
-    # A journal this large is approved by one and carried out by a third person.
-    ("ledger.manual_journal", 10_000, 1, "ledger.ask_manual_journal"),
-)
 _PAIRS = (("EUR", "USD"), ("EUR", "GBP"), ("EUR", "JPY"), ("EUR", "CHF"), ("GBP", "USD"), ("GBP", "JPY"))
 _RATE_PLACES = 6
 
@@ -49,7 +42,6 @@ def build(scene: Scene, server: Server) -> dict[str, Connection]:
         entities = {code: _entity(code, *rest) for code, *rest in _ENTITIES}
         _calendar(scene.days.live)
         _rates(scene)
-        _policies()
         change_rule(Kind.CASH, {"fee_rate": {"CY": str(FEE_RATE)}}, "the PSP's agreed rate")
         found = _connections(scene, server, entities)
         _symbols(found)
@@ -134,16 +126,12 @@ def _rate(scene: Scene, base: str, quote: str, at: datetime) -> Decimal:
     return scene.market.convert(Decimal(1), base, quote, at).quantize(Decimal(1).scaleb(-_RATE_PLACES))
 
 
-def _policies() -> None:
-    for action, amount, approvers, executor in _POLICIES:
-        Policy.objects.create(action=action, from_amount=amount, approvers=approvers, execute_permission=executor)
-
-
 def _connections(scene: Scene, server: Server, entities: Mapping[str, LegalEntity]) -> dict[str, Connection]:
     mt5 = {
         "base_url": server.url,
         "login": simulator.MANAGER,
         "groups": "real\\*",
+        "close_only_group": "real\\CLOSE-{currency}",
         "clock_rule": clocks.NEW_YORK_CLOSE,
         "slice_minutes": "1440",
         "margin_minutes": "0",
@@ -221,6 +209,8 @@ def _clients(scene: Scene, found: Mapping[str, Connection]) -> None:
         came = [client for client in scene.plan.clients if client.opened == week]
         with clock.at(utc(week, 10)), transaction.atomic():
             ids = {client.number: open_client(client, entities[client.entity]) for client in came}
+            for client in came:
+                lives.check_identity(Dice(scene.seed, f"identity/{client.number}"), client, ids[client.number])
             for entity in entities:
                 logins = [login for client in came if client.entity == entity for login in client.logins]
                 if logins:

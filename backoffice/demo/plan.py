@@ -158,6 +158,16 @@ class MoveUser:
 
 
 @dataclass(slots=True)
+class EditUser:
+    """A login is changed at the trade server behind our back: bits of its rights, or fields by the vendor's names."""
+
+    login: Login
+    set: int = 0
+    clear: int = 0
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class OpenLogin:
     """A login that is opened in the books, in the currency the books are told."""
 
@@ -182,7 +192,7 @@ class FetchDeal:
     deal: MtDeal
 
 
-Act = EditDeal | DeleteDeal | AddUser | MoveUser | OpenLogin | HandJournal | FetchDeal
+Act = EditDeal | DeleteDeal | AddUser | MoveUser | EditUser | OpenLogin | HandJournal | FetchDeal
 
 
 Subject = str | MtDeal | Mt4Row | BankRow | PspRow

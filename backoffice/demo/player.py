@@ -14,7 +14,7 @@ from typing import Any
 
 from accounts.models import Client
 from accounts.services import booking
-from backoffice.demo import desk, house, server, timetable
+from backoffice.demo import desk, house, lives, server, timetable
 from backoffice.demo.chance import Dice
 from backoffice.demo.files import Files
 from backoffice.demo.plan import (
@@ -22,6 +22,7 @@ from backoffice.demo.plan import (
     AddUser,
     DeleteDeal,
     EditDeal,
+    EditUser,
     FetchDeal,
     HandJournal,
     MoveUser,
@@ -185,6 +186,7 @@ class Player:
         old = [p for p in self._planted if p["opens"] != str(self._scene.days.live) and p["resolves"] is None]
         keys = {planted["class"]: planted["key"] for planted in old}
         desk.start_the_morning(self._scene.days.live, keys["PRICE"], keys["AMOUNT"])
+        lives.happen(self._scene)
 
     def _act(self, act: Act) -> None:
         match act:
@@ -196,6 +198,9 @@ class Player:
                 self._control.send("load", {"users": server.users([login])})
             case MoveUser(login=login, group=group):
                 self._control.send("load", {"users": [{"Login": login.number, "Group": group}]})
+            case EditUser(login=login):
+                order = {"login": login.number, "set": act.set, "clear": act.clear, "fields": dict(act.fields)}
+                self._control.send("user/edit", order)
             case OpenLogin():
                 self._open(act)
             case HandJournal():

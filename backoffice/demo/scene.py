@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from backoffice.demo.chance import Dice
-from backoffice.demo.clients import EXPONENTS, Login, clients, login_of, logins_of, stranger
+from backoffice.demo.clients import EXPONENTS, Client, Login, clients, login_of, logins_of, stranger
 from backoffice.demo.days import Days, mt4_moment, mt5_moment, mt5_wall, shifted, utc
 from backoffice.demo.instruments import MT4_SYMBOLS, MT5_SYMBOLS, Instrument
 from backoffice.demo.market import Market
@@ -71,6 +71,10 @@ class Scene:
         login = dice.one(fitting)
         self._taken.add(login.number)
         return login
+
+    def is_taken(self, client: Client) -> bool:
+        """Whether more than one login of a client is spoken for."""
+        return sum(login.number in self._taken for login in client.logins) > 1
 
     def late_login(self, dice: Dice, entity: str, currency: str | None = None) -> Login:
         """A login that is opened on the live day, of a client who comes with it."""

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from backoffice.audit import services as audit
 from backoffice.audit.models import Entry
-from backoffice.demo import finish, house, people, simulator, state
+from backoffice.demo import desk, finish, house, people, simulator, state
 from backoffice.demo.days import last_open, utc
 from backoffice.demo.player import Player
 from backoffice.demo.scene import Scene
@@ -53,6 +53,7 @@ def seed(*, number: int, asked: date | None, say: Say) -> None:
     found = house.build(scene, server)
     with clock.at(utc(scene.days.history[0], 8)):
         people.hire(number)
+        desk.agree_on_rules()
     planted = _planted(scene, found)
     state.write(state.planted_path(), {"seed": number, "date": str(live), "planted": planted})
     say("companies, connections, clients and staff are there")

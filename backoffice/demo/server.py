@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from backoffice.demo.clients import ARCHIVE, EXPONENTS, GROUPS, Login
+from backoffice.demo.clients import ARCHIVE, CLOSE_ONLY, EXPONENTS, GROUPS, Login
 from backoffice.demo.days import NEW_YORK, clock_changes, milliseconds, mt5_wall
 from backoffice.demo.instruments import MT5_SYMBOLS, UNKNOWN_SYMBOL
 from backoffice.demo.plan import MtDeal
@@ -22,7 +22,11 @@ def world() -> dict[str, Any]:
     return {
         "groups": [
             {"Group": name, "Currency": currency, "CurrencyDigits": EXPONENTS[currency]}
-            for name, currency in (*groups, (ARCHIVE, "USD"))
+            for name, currency in (
+                *groups,
+                *((name, currency) for currency, name in CLOSE_ONLY.items()),
+                (ARCHIVE, "USD"),
+            )
         ],
         "symbols": [
             *(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A member of staff. `request_id` groups everything one page request did; `ip` is where it came from."""
+    """A member of staff. `request_id` groups everything one page request did; `ip` is where it came from.
+
+    `verified_at` is the moment of the last second factor of this session; None: there was none.
+    """
 
     user_id: int
     name: str
     request_id: str = ""
     ip: str | None = None
+    verified_at: datetime | None = None
 
     @property
     def label(self) -> str:

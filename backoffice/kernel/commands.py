@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError
 
 from backoffice.kernel.errors import DomainError
 from backoffice.kernel.plain import plain
@@ -28,9 +29,11 @@ class Command(BaseCommand):
         try:
             result = self.answer(**options)
         except DomainError as error:
-            if options["json"]:
-                self.stdout.write(json.dumps({"error": str(error)}))
-            raise CommandError(str(error)) from error
+            raise self._refusal(str(error), options["json"]) from error
+        except (InterfaceError, OperationalError) as error:
+            why = " ".join(str(error).split())
+            text = f"The database did not answer: {why}. What was not finished is undone; run the same command again."
+            raise self._refusal(text, options["json"]) from error
         if options["json"]:
             self.stdout.write(json.dumps(plain(result), ensure_ascii=False))
         else:
@@ -39,6 +42,11 @@ class Command(BaseCommand):
         code = self.exit_code(result)
         if code:
             raise SystemExit(code)
+
+    def _refusal(self, text: str, as_json: bool) -> CommandError:
+        if as_json:
+            self.stdout.write(json.dumps({"error": text}))
+        return CommandError(text)
 
     def answer(self, **options: Any) -> dict[str, Any]:
         """Do it and return what happened."""

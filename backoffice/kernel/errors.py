@@ -21,3 +21,10 @@ class NotPermitted(DomainError):
 
 class Stale(DomainError):
     """What the person saw has changed in the meantime."""
+
+
+class StepUpNeeded(DomainError):
+    """The second factor of this session is missing or not fresh enough. The interface asks for it and comes back."""
+
+    def __init__(self, message: str = "Confirm with a new code of your second factor, then repeat this.") -> None:
+        super().__init__(message)

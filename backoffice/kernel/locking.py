@@ -20,6 +20,7 @@ class Lock(IntEnum):
     RUN = 3  # one reconciliation of a kind and entity at a time
     JOB = 4  # one instance of a periodic job
     BOOKING = 5  # one booking pass per connection
+    CLIENT_SUM = 6  # one request at a time per client, so that the daily sum sees all of them
 
 
 def require_transaction() -> None:

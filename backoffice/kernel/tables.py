@@ -26,6 +26,8 @@ OWN_APPS = (
     "audit",
     "outbox",
     "approvals",
+    "access",
+    "signin",
     "ledger",
     "integrations",
     "accounts",
@@ -35,8 +37,15 @@ OWN_APPS = (
 )
 
 
+# What `migrate` and `load_roles` write as the owner and nobody else: roles, and guardian's generic permissions, whose
+# rows would outlive what they are about.
+OWNERS_ALONE = ("auth_group", "auth_group_permissions", "auth_permission", "guardian_")
+
+
 def access_of(model: type[models.Model]) -> Access:
     """The declared access; EDIT for our own tables, ALL for those of libraries and for links between rows."""
+    if model._meta.db_table.startswith(OWNERS_ALONE):
+        return Access.READ
     declared = getattr(model, "access", None)
     if declared is not None:
         assert isinstance(declared, Access)

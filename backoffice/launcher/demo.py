@@ -174,11 +174,14 @@ class Demo:
         people = read_json(self.state.folder / "people.json") or []
         lines = [f"\nThe back office is at {address}\n"]
         if people:
-            rows = [["role", "name", "user", "password"]]
-            rows += [[str(person[key]) for key in ("role", "name", "username", "password")] for person in people]
-            widths = [max(len(row[column]) for row in rows) for column in range(4)]
+            keys = ("role", "name", "username", "password", "code")
+            rows = [["role", "name", "user", "password", "code"]]
+            rows += [[str(person.get(key, "")) for key in keys] for person in people]
+            widths = [max(len(row[column]) for row in rows) for column in range(len(keys))]
             lines += ["  ".join(["", *map(str.ljust, row, widths)]).rstrip() for row in rows]
-            lines.append("")
+            lines.append(
+                "\nWith a code: `python3 bo manage demo code USER` prints the six digits a phone would show.\n"
+            )
         lines.append(f"Logs are in {self.state.logs}. Ctrl-C stops everything; the data stays.\n")
         sys.stdout.write("\n".join(lines))
         sys.stdout.flush()

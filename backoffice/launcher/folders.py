@@ -94,14 +94,17 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def application_keys(folder: Path) -> dict[str, str]:
-    """Django's secret key and the key of encrypted fields, made once per state folder; the environment's own win."""
+    """Django's secret key, the key of encrypted fields and the key of the audit log's seals, each made once per state
+    folder; the environment's own win."""
     path = folder / "keys.json"
-    kept = read_json(path)
-    if kept is None:
-        kept = {
-            "BACKOFFICE_SECRET_KEY": secrets.token_urlsafe(48),
-            "BACKOFFICE_FIELD_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-        }
+    kept = read_json(path) or {}
+    fresh = {
+        "BACKOFFICE_SECRET_KEY": secrets.token_urlsafe(48),
+        "BACKOFFICE_FIELD_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "BACKOFFICE_SEAL_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+    }
+    if fresh.keys() - kept.keys():
+        kept = {**fresh, **kept}
         write_json(path, kept)
     return {name: os.environ.get(name) or value for name, value in kept.items()}
 

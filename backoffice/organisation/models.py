@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Upper
+from guardian.models import UserObjectPermissionBase
 from simple_history.models import HistoricalRecords
 
 from backoffice.kernel.tables import Access
@@ -71,6 +72,9 @@ class Desk(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["entity", "code"], name="desk_code_once_per_entity"),
         ]
+        permissions: ClassVar[list[tuple[str, Any]]] = [
+            ("work_in_desk", "Can work with the clients of this desk, and in its entity with no others"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.entity_id}/{self.code}"
@@ -125,3 +129,32 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
+
+
+class EntityAccess(UserObjectPermissionBase):
+    """That a person works in a legal entity: guardian's object permission as a row with real foreign keys, so that
+    it cannot outlive the entity and fall to another one with the same number."""
+
+    access = Access.ALL
+    content_object = models.ForeignKey(LegalEntity, on_delete=models.PROTECT)
+
+    class Meta(UserObjectPermissionBase.Meta):
+        abstract = False
+        verbose_name_plural = "access to entities"
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.content_object}"
+
+
+class DeskAccess(UserObjectPermissionBase):
+    """That a person works at a desk: in its entity they see the clients of their desks only."""
+
+    access = Access.ALL
+    content_object = models.ForeignKey(Desk, on_delete=models.PROTECT)
+
+    class Meta(UserObjectPermissionBase.Meta):
+        abstract = False
+        verbose_name_plural = "access to desks"
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.content_object}"

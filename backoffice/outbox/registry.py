@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,11 +11,15 @@ from backoffice.outbox.models import State
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a message. QUEUED means it provably did not leave and may be sent again later."""
+    """What became of a message. QUEUED means it provably did not leave and may be sent again later.
+
+    `then` runs in the transaction that writes the outcome down: what must be known together with it.
+    """
 
     state: State
     answer: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
+    then: Callable[[], None] | None = None
 
 
 class Sender(Protocol):

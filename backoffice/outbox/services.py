@@ -10,7 +10,7 @@ The state SENDING is committed before the call, so a worker killed at any line l
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -68,6 +68,35 @@ def recover() -> int:
     )
 
 
+def hurry(*, keys: Sequence[str]) -> int:
+    """Have waiting messages worked on now instead of when their pause is over. Returns how many wait."""
+    locking.require_transaction()
+    waiting = Message.objects.filter(key__in=keys, state__in=[State.QUEUED, State.UNKNOWN])
+    # A row that somebody holds is being worked on already; waiting for it could deadlock with its outcome.
+    free = [row.pk for row in waiting.select_for_update(skip_locked=True).only("pk")]
+    if free:
+        Message.objects.filter(pk__in=free).update(due_at=clock.now())
+        jobs.after_commit(WAKE)
+    return len(free)
+
+
+def retry(*, key: str) -> Message:
+    """Have a message worked on again now because a person says so: one that waits, or one that was refused.
+
+    It stays the same promise with the same key. One of unknown outcome is asked about first, as always.
+    """
+    locking.require_transaction()
+    message = Message.objects.select_for_update().get(key=key)
+    if message.state not in {State.QUEUED, State.UNKNOWN, State.REFUSED}:
+        raise DomainError(f"It is {message.get_state_display()}: there is nothing to retry.")
+    if message.state == State.REFUSED:
+        message.state, message.finished_at = State.QUEUED, None
+    message.due_at = clock.now()
+    message.save(update_fields=["state", "finished_at", "due_at"])
+    jobs.after_commit(WAKE)
+    return message
+
+
 @transaction.atomic(durable=True)
 def _take() -> Message | None:
     now = clock.now()
@@ -100,13 +129,13 @@ def _work(message: Message) -> None:
     sender = sender_for(message.kind)
     call = sender.ask if asking else sender.send
     try:
-        outcome = call(key=message.key, payload=message.payload)
+        _finish(message, call(key=message.key, payload=message.payload))
     except Exception as error:
         log.exception("outbox %s %s", message.kind, message.key)
-        outcome = Outcome(State.UNKNOWN, error=f"{type(error).__name__}: {error}"[:500])
-    _finish(message, outcome)
+        _finish(message, Outcome(State.UNKNOWN, error=f"{type(error).__name__}: {error}"[:500]))
 
 
+@transaction.atomic
 def _finish(message: Message, outcome: Outcome) -> None:
     ended = outcome.state in {State.DONE, State.REFUSED}
     changed = Message.objects.filter(pk=message.pk, state=message.state, attempts=message.attempts).update(
@@ -117,3 +146,5 @@ def _finish(message: Message, outcome: Outcome) -> None:
     )
     if not changed:
         log.warning("outbox %s was taken over while it was being sent", message.key)
+    elif outcome.then is not None:
+        outcome.then()

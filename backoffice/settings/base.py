@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ STATE_DIR = env.folder("BACKOFFICE_STATE", BASE / "var")
 SECRET_KEY = env.text("BACKOFFICE_SECRET_KEY")
 # Fernet keys for secrets kept in the database, newest first; older ones still decrypt.
 FIELD_KEYS = env.names("BACKOFFICE_FIELD_KEYS")
+# Seals of the audit log (backoffice/audit/signing.py): the private key is the sealer's alone.
+SEAL_KEY = env.text("BACKOFFICE_SEAL_KEY", "")
+SEAL_KEY_FILE = env.text("BACKOFFICE_SEAL_KEY_FILE", "")
+SEAL_PUBLIC_KEYS = env.names("BACKOFFICE_SEAL_PUBLIC_KEYS")
+SEAL_HEADS = env.folder("BACKOFFICE_SEAL_HEADS", STATE_DIR / "heads")
+SEAL_TARGETS = env.names("BACKOFFICE_SEAL_TARGETS", "backoffice.audit.heads.FileTarget")
 DEBUG = False
 ALLOWED_HOSTS = env.names("BACKOFFICE_ALLOWED_HOSTS", "127.0.0.1,localhost")
 
@@ -39,11 +46,16 @@ INSTALLED_APPS = [
     "django_filters",
     "django_htmx",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "axes",
     "backoffice.organisation",
     "backoffice.audit",
     "backoffice.outbox",
     "backoffice.ui",
     "backoffice.approvals",
+    "backoffice.access",
+    "backoffice.signin",
     "ledger",
     "integrations",
     "accounts",
@@ -53,6 +65,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "backoffice.signin.middleware.Headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -64,6 +77,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "backoffice.ui.middleware.RequestContext",
+    "backoffice.signin.middleware.Gate",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "backoffice.urls"
@@ -95,6 +110,7 @@ TEMPLATES: list[dict[str, Any]] = [
 
 AUTH_USER_MODEL = "organisation.User"
 AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
@@ -111,16 +127,41 @@ AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
         "OPTIONS": {"min_length": 12},
-    }
+    },
+    {"NAME": "backoffice.signin.validators.NotDressedUp"},
 ]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "today"
 LOGOUT_REDIRECT_URL = "sign-in"
+# Seconds: the greatest age of a session, and how long it lives without the person doing anything.
 SESSION_COOKIE_AGE = 10 * 60 * 60
+SESSION_IDLE_SECONDS = 60 * int(env.text("BACKOFFICE_IDLE_MINUTES", "15"))
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
+# How many proxies of ours stand in front: so many entries of X-Forwarded-For are believed.
+TRUSTED_PROXIES = int(env.text("BACKOFFICE_TRUSTED_PROXIES", "0"))
+OTP_TOTP_ISSUER = "Back office"
+OTP_TOTP_SYNC = False  # a device's clock is not followed: an attacker could walk it away
+
+# Wrong passwords: counted in PostgreSQL, by account and by address (backoffice/signin/lockout.py).
+AXES_HANDLER = "backoffice.signin.lockout.Handler"
+AXES_LOCKOUT_CALLABLE = "backoffice.signin.lockout.answer"
+AXES_CLIENT_IP_CALLABLE = "backoffice.ui.requests.ip_of"
+AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True  # our own sessions and audit entries say it
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 CSRF_FAILURE_VIEW = "backoffice.ui.errors.csrf_failure"
+
+# An approval takes a second factor given within the last five minutes.
+STEP_UP = True
 
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -142,6 +183,8 @@ IMPORT_SIZE_LIMIT = 200 * 1024 * 1024
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = str(STATE_DIR / "mail")
 DEFAULT_FROM_EMAIL = "backoffice@localhost"
+# What stands before the path of a link in a mail.
+SITE_URL = env.text("BACKOFFICE_SITE_URL", "http://127.0.0.1:8000")
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -194,5 +237,6 @@ LOGGING = {
         "fontTools": {"level": "ERROR"},
         "weasyprint": {"level": "ERROR"},
         "celery.app.trace": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
     },
 }

@@ -42,7 +42,7 @@ class Gate(Protocol):
     `backoffice.approvals.services.requests.submit` has this shape.
     """
 
-    def __call__(self, *, actor: Person, action: str, payload: Any, reason: str) -> Any: ...
+    def __call__(self, *, actor: Person, action: str, payload: Any, reason: str, reason_code: str) -> Any: ...
 
 
 _recorders: list[ExportRecorder] = []
@@ -65,7 +65,7 @@ def gate_with(gate: Gate) -> None:
     _gates.append(gate)
 
 
-def submit(*, actor: Person, action: str, payload: Any, reason: str) -> Any:
-    """Ask for a gated use case through the registered gate."""
+def submit(*, actor: Person, action: str, payload: Any, reason: str, reason_code: str = "OTHER") -> Any:
+    """Ask for a gated use case through the registered gate. `reason_code` is one of approvals' ReasonCode."""
     assert _gates, "nobody takes requests: call hooks.gate_with when the project starts"
-    return _gates[0](actor=actor, action=action, payload=payload, reason=reason)
+    return _gates[0](actor=actor, action=action, payload=payload, reason=reason, reason_code=reason_code)

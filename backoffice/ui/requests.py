@@ -21,7 +21,13 @@ def actor_of(request: HttpRequest) -> Person:
     if known is None:
         user = request.user
         assert isinstance(user, User), "only signed-in people act"
-        known = Person(user_id=user.pk, name=str(user), request_id=request_id_of(request), ip=ip_of(request))
+        known = Person(
+            user_id=user.pk,
+            name=str(user),
+            request_id=request_id_of(request),
+            ip=ip_of(request),
+            verified_at=getattr(request, "verified_at", None),
+        )
         request._actor = known  # type: ignore[attr-defined]
     return known
 

@@ -286,6 +286,8 @@ class _Reading:
         if self._repeats and self._repeats * 2 >= len(self._records):
             once = len(self._records) - self._repeats
             totals.append(ControlTotal("rows stated once", str(len(self._records)), str(once)))
+        if not totals and self._findings.rejections:
+            totals.append(ControlTotal("batches that can be read", "1", "0"))
         return totals
 
     def _facts(self) -> dict[str, str]:

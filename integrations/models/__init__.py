@@ -11,6 +11,7 @@ from integrations.models.facts import (
 )
 from integrations.models.imports import FileImport, ImportState, Rejection
 from integrations.models.raw import RawChunk, RawMessage
+from integrations.models.users import ServerCommand, ServerUser
 
 __all__ = [
     "AccountSnapshot",
@@ -28,7 +29,9 @@ __all__ = [
     "RawMessage",
     "Rejection",
     "ServerClock",
+    "ServerCommand",
     "ServerListing",
+    "ServerUser",
     "Superseded",
     "SymbolMapping",
 ]

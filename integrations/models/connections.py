@@ -41,7 +41,8 @@ class Connection(models.Model):
 class FeedState(models.Model):
     """How far a connection has been read and how it is doing. Changes with every pull, so it has no history.
 
-    `cursor` is server wall time: everything before it has been read at least once.
+    `cursor` is server wall time: everything before it has been read at least once. `users_read_at` is when the last
+    whole reading of the server's logins began: a login without a reading since then was not there.
     """
 
     connection = models.OneToOneField(Connection, on_delete=models.PROTECT, related_name="feed")
@@ -51,6 +52,8 @@ class FeedState(models.Model):
     last_fact_at = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)
     last_error = models.TextField(blank=True)
+    users_read_at = models.DateTimeField(null=True)
+    users_error = models.TextField(blank=True)
 
     def __str__(self) -> str:
         return f"feed of {self.connection_id}"

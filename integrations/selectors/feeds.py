@@ -6,9 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import models
+
 from backoffice.kernel import clock
 from integrations import registry
-from integrations.models import Connection
+from integrations.models import Connection, ServerCommand, ServerUser
+from integrations.models.users import OPEN
 
 # A trade server is polled every few seconds; a file source is expected once a business day.
 LATE_SERVER = timedelta(minutes=2)
@@ -30,6 +33,28 @@ class FeedLine:
     lag: timedelta | None
     state: str
     trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logins:
+    """What is known of a server's logins, and the commands that are not done: state code and count."""
+
+    known: int
+    read_at: datetime | None
+    trouble: str
+    commands: Sequence[tuple[str, int]]
+
+
+def logins_of(connection: Connection) -> Logins:
+    """Readings and commands of one trade server."""
+    commands = ServerCommand.objects.filter(connection=connection, message__state__in=OPEN).order_by()
+    counts = commands.values_list("message__state").annotate(count=models.Count("pk")).order_by("message__state")
+    return Logins(
+        known=ServerUser.objects.filter(connection=connection).count(),
+        read_at=connection.feed.users_read_at,
+        trouble=connection.feed.users_error,
+        commands=list(counts),
+    )
 
 
 def servers_to_pull() -> list[int]:

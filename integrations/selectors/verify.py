@@ -39,12 +39,27 @@ SELECT 'deal ' || id, 'dealt at ' || dealt_at || ', by the server ' || server_ti
     OR abs(extract(epoch FROM (dealt_at AT TIME ZONE 'UTC') - server_time)) > 15 * 3600
 """
 
+_COMMAND = """
+SELECT 'command ' || c.id, 'its message ' || m.id || ' carries something else'
+  FROM integrations_servercommand c JOIN outbox_message m ON m.id = c.message_id
+ WHERE m.kind <> 'server.user' OR m.payload IS DISTINCT FROM
+       jsonb_build_object('connection', c.connection_id, 'login', c.login, 'wanted', c.wanted)
+"""
+# The reading that ended a command has every value that was wished for.
+_READ_BACK = """
+SELECT 'command ' || c.id, format('wanted %s, read back %s', c.wanted, coalesce(m.answer -> 'found', 'null'))
+  FROM integrations_servercommand c JOIN outbox_message m ON m.id = c.message_id
+ WHERE m.state = 'DONE' AND (m.answer -> 'found' @> c.wanted) IS NOT TRUE
+"""
+
 
 def findings() -> Iterator[Finding]:
     """At most fifty findings per rule and table."""
     rules = [
         ("a raw message is what was received", _RAW),
         ("a large raw message is what was received", _CHUNKED),
+        ("a command says what its message carries", _COMMAND),
+        ("a command that is done was read back", _READ_BACK),
         ("the times of a deal follow from the server's", _DEAL_TIMES),
     ]
     for table in TABLES:

@@ -17,6 +17,7 @@ from django.db import transaction
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import DomainError
 from integrations.models import Connection, ServerClock
+from integrations.records import Deal
 
 # Many servers run seven hours ahead of New York, so that their midnight is the 17:00 close there.
 NEW_YORK_CLOSE = "NY+7"
@@ -50,6 +51,12 @@ class Clock:
 
     def to_utc(self, wall: datetime) -> datetime:
         return (wall - timedelta(minutes=self.offset(wall))).replace(tzinfo=UTC)
+
+    def utc_of(self, deal: Deal) -> datetime:
+        """When a deal happened: by this table, or by the offset that came with it where the server has none."""
+        if not self.changes:
+            return (deal.server_time - timedelta(minutes=deal.utc_offset_minutes)).replace(tzinfo=UTC)
+        return self.to_utc(deal.server_time)
 
     def to_wall(self, moment: datetime) -> datetime:
         """The server's wall clock at a UTC moment."""

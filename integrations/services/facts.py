@@ -31,8 +31,8 @@ def _rows(located: Iterable[Located], clock: clocks.Clock, occurrences: Counter[
     for record, raw_id, line in located:
         match record:
             case records.Deal():
-                wall = record.server_time
-                yield DEAL, Row(DEAL.said_of(record), (str(wall.date()), str(clock.to_utc(wall))), raw_id, line)
+                derived = (str(record.server_time.date()), str(clock.utc_of(record)))
+                yield DEAL, Row(DEAL.said_of(record), derived, raw_id, line)
             case records.Fill():
                 occurrences[record.exec_id] += 1
                 yield FILL, Row(FILL.said_of((record, occurrences[record.exec_id])), (), raw_id, line)

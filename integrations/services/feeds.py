@@ -19,14 +19,15 @@ from backoffice.kernel import clock
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import DomainError
 from integrations import records
-from integrations.models import Connection, FeedState
+from integrations.models import Connection, FeedState, ServerUser
 from integrations.models.columns import SNAPSHOT, moment
 from integrations.ports import Pulled, Raw, ServerError, TradeServer
 from integrations.selectors import deals as deal_selectors
-from integrations.services import clocks, raws
+from integrations.services import clocks, commands, raws
 from integrations.services.connections import open_server
 from integrations.services.facts import store_records
 from integrations.services.store import BATCH, Row, Stored, lock_feed, store
+from integrations.services.users import keep_users
 
 OVERLAP = timedelta(minutes=15)
 # Servers' clocks run a little ahead of ours; deals of the next seconds are asked for too.
@@ -52,6 +53,16 @@ class PullResult:
     deleted: int
     rejected: Sequence[records.Rejected]
     server_now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UsersRead:
+    """What one reading of logins found: how many were read, and how many known or listed ones were not there."""
+
+    connection: str
+    read: int
+    gone: int
+    rejected: Sequence[records.Rejected]
 
 
 def pull(*, actor: Actor, connection_id: int, since: datetime | None = None) -> PullResult:
@@ -109,6 +120,53 @@ def snapshot_accounts(*, actor: Actor, connection_id: int, day: date) -> Stored:
     return stored
 
 
+def pull_users(*, actor: Actor, connection_id: int, also: Iterable[int] = ()) -> UsersRead:
+    """Read every login of a trade server, page by page, into the newest readings.
+
+    Logins that left the configured groups, and those in `also`, are asked for by number. A page is stored when it
+    comes; the reading counts as whole only at the end, so one that is killed or fails makes no login look gone.
+    """
+    connection = Connection.objects.select_related("feed").get(pk=connection_id)
+    began = clock.now()
+    known = set(ServerUser.objects.filter(connection=connection).values_list("login", flat=True))
+    rejected: list[records.Rejected] = []
+    read = 0
+    try:
+        server = open_server(connection)
+        try:
+            listed = server.logins()
+            if not listed and len(known) >= SUSPICIOUS_FROM:
+                raise ServerError(f"an empty answer where {len(known)} logins are known", retry=True)
+            known |= set(also)
+            pages = server.users([*listed, *sorted(known.difference(listed))])
+            asked_at = clock.now()
+            while (page := next(pages, None)) is not None:
+                keep_users(connection=connection, users=page.users, asked_at=asked_at)
+                read += len(page.users)
+                rejected += page.rejected
+                asked_at = clock.now()
+        finally:
+            server.close()
+    except (ServerError, OSError) as error:
+        FeedState.objects.filter(connection=connection).update(users_error=str(error)[:2000])
+        raise FeedFailed(f"The logins of {connection.name} could not be read: {error}") from error
+    _users_read(connection, began, rejected)
+    return UsersRead(connection.name, read, len(known.union(listed)) - read, rejected)
+
+
+def _users_read(connection: Connection, began: datetime, rejected: Sequence[records.Rejected]) -> None:
+    """A whole reading; with logins that cannot be read it is not, since those would look gone."""
+    notes = "\n".join(f"{r.raw}, {r.field}: {r.reason}" for r in rejected[:5])
+    with transaction.atomic():
+        feed = FeedState.objects.select_for_update().get(connection=connection)
+        if feed.users_error:
+            commands.server_is_back(connection=connection)
+        feed.users_error = notes
+        if not rejected:
+            feed.users_read_at = max(feed.users_read_at, began) if feed.users_read_at else began
+        feed.save(update_fields=["users_error", "users_read_at"])
+
+
 def fetch_deal(*, actor: Actor, connection_id: int, ticket: int) -> Stored:
     """Ask the server for one deal and store what it says: the deal, a newer version, or that it is gone."""
     connection = Connection.objects.get(pk=connection_id)
@@ -154,6 +212,8 @@ def _store_pull(actor: Actor, connection: Connection, pulled: Pulled, items: Seq
         reached = pulled.server_now.replace(tzinfo=UTC)
         feed.cursor = max(feed.cursor, reached) if feed.cursor else reached
         feed.last_success_at = now
+        if feed.failures:
+            commands.server_is_back(connection=connection)
         feed.failures = 0
         feed.last_error = _trouble(connection, pulled)
         if stored.new or stored.changed:

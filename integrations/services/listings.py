@@ -99,5 +99,5 @@ def _rows(
             texts["external_id"],
             texts["gateway"],
             texts["comment"],
-            moment(wall.to_utc(deal.server_time)) + "+00",
+            moment(wall.utc_of(deal)) + "+00",
         )

@@ -40,6 +40,12 @@ class ConnectionDetail(DetailPage):
             "integrations.pull_connection",
             when=lambda c: registry.is_server(c.adapter) and c.is_active,
         ),
+        Button(
+            "Read logins",
+            "pull-logins",
+            "integrations.pull_connection",
+            when=lambda c: registry.is_server(c.adapter) and c.is_active,
+        ),
         Button("Change", "change-connection", "integrations.change_connection"),
     )
 
@@ -57,6 +63,10 @@ class ConnectionDetail(DetailPage):
             "tones": tables.FEED_TONES,
             "settings_rows": [(labels.get(name, name), value) for name, value in sorted(row.settings.items())],
             "secrets": secrets,
+            "logins": feed_selectors.logins_of(row) if registry.is_server(row.adapter) else None,
+            "command_tones": tables.COMMAND_TONES,
+            "command_labels": tables.COMMAND_LABELS,
+            "may_commands": scope.may(self.user, "integrations.view_servercommand"),
             "clock": ServerClock.objects.filter(connection=row).order_by("-valid_from")[:6],
         }
 

@@ -207,6 +207,7 @@ class ImportProgress(ImportDetail):
     """The part of the import page that changes while a worker reads the file; asked for every second."""
 
     template = "integrations/import_progress.html"
+    background = True
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = super().get(request, *args, **kwargs)

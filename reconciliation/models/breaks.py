@@ -86,6 +86,7 @@ class Break(models.Model):
             ("explain_break", "Can explain or resolve a break"),
             ("ask_write_off", "Can ask to write off a break"),
             ("approve_write_off", "Can approve writing off a break"),
+            ("push_again", "Can send the wanted state of a login to its server again"),
         ]
 
     def __str__(self) -> str:
@@ -108,6 +109,7 @@ class EventKind(models.TextChoices):
     RESOLVED = "RESOLVED", "resolved"
     REOPENED = "REOPENED", "opened again"
     FETCHED = "FETCHED", "fetched from the server"
+    PUSHED = "PUSHED", "sent to the server again"
     WRITE_OFF_ASKED = "WRITE_OFF_ASKED", "write-off asked for"
     WRITTEN_OFF = "WRITTEN_OFF", "written off"
 

@@ -13,6 +13,7 @@ class Kind(models.TextChoices):
     TRADES = "trades", "trades: books, server, liquidity provider"
     BALANCES = "balances", "balances: server against ledger"
     CASH = "cash", "cash: ledger, server, PSP, payout, bank"
+    ACCOUNTS = "accounts", "accounts: rights, group and leverage wanted against the server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,10 @@ _ALL = (
     BreakClass("FEE", Kind.CASH, "fee", "The PSP's fee is not the agreed one.", "FMK"),
     BreakClass("UNKNOWN_CURRENCY", Kind.CASH, "unknown currency", "A line in a currency the entity does not work in.", "FMK"),
     BreakClass("BAD_LINE", Kind.CASH, "cannot be booked", "A line of an unknown type or with an impossible amount.", "FMK"),
+    BreakClass("RIGHTS_DRIFT", Kind.ACCOUNTS, "rights at server", "The server lets the login do something else than we want.", "DLR"),
+    BreakClass("GROUP_DRIFT", Kind.ACCOUNTS, "group at server", "The server has the login in another group than we want.", "DLR"),
+    BreakClass("LEVERAGE_DRIFT", Kind.ACCOUNTS, "leverage at server", "The server gives the login another leverage than we want.", "DLR"),
+    BreakClass("USER_MISSING", Kind.ACCOUNTS, "login not at server", "We want something of a login that the server does not have.", "SUP"),
 )  # fmt: skip
 
 CLASSES: dict[str, BreakClass] = {item.code: item for item in _ALL}

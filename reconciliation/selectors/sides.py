@@ -14,6 +14,7 @@ from backoffice.ui.components import NOT_SAID, Difference
 from integrations.models import AccountSnapshot, Deal, Fill, ListingRow, ServerListing, SymbolMapping
 from ledger.models import Journal
 from reconciliation.models import Break
+from reconciliation.selectors.account_sides import account_sides
 from reconciliation.selectors.cash_sides import cash_sides
 from reconciliation.selectors.side_steps import Sides, Step, attribute, money, raw_step
 
@@ -23,6 +24,8 @@ def sides(item: Break) -> Sides:
     refs: Mapping[str, Any] = item.refs
     if item.kind == "trades":
         return _unbooked(item, refs) if "unbooked" in refs else _trade(item, refs)
+    if item.kind == "accounts":
+        return account_sides(item, refs)
     return _balance(item, refs) if item.kind == "balances" else cash_sides(item, refs)
 
 

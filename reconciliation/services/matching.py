@@ -48,7 +48,8 @@ def match(*, run: Run, cutoff: datetime, now: datetime) -> Outcome:
     _execute("DROP TABLE IF EXISTS found, found_trades, found_repeated, found_split, found_resent")
     _execute("CREATE TEMP TABLE found (class text, key text, business_date date, amount numeric, currency text,"
              " summary text, refs jsonb) ON COMMIT DROP")  # fmt: skip
-    outcome = {Kind.TRADES: _trades, Kind.BALANCES: _balances, Kind.CASH: _cash}[Kind(run.kind)](run, cutoff)
+    matchers = {Kind.TRADES: _trades, Kind.BALANCES: _balances, Kind.CASH: _cash, Kind.ACCOUNTS: _accounts}
+    outcome = matchers[Kind(run.kind)](run, cutoff)
     off = list(run.rule.parameters.get("off", []))
     if off:
         _execute("DELETE FROM found WHERE class = ANY (%(off)s)", {"off": off})
@@ -122,6 +123,20 @@ def _cash(run: Run, cutoff: datetime) -> Outcome:
     return outcome
 
 
+def _accounts(run: Run, cutoff: datetime) -> Outcome:
+    """What we want of each login against the newest reading of it; a reading is of a moment, not of a day."""
+    outcome = Outcome()
+    servers = [c for c in Connection.objects.filter(entity_id=run.entity_id) if is_server(c.adapter)]
+    young = timedelta(minutes=int(run.rule.parameters["young_minutes"]))
+    values = {**_common(run, cutoff), "servers": [c.pk for c in servers], "young_since": cutoff - young}
+    ((outcome.compared, outcome.matched, pending, unknown),) = _rows(_text("accounts.sql"), values)
+    if pending:
+        outcome.notes.append(f"{pending} logins have a command under way and were not compared")
+    if unknown:
+        outcome.notes.append(f"{unknown} logins have not been read from their server yet, or nothing is wanted of them")
+    return outcome
+
+
 def _keep(run: Run, now: datetime) -> None:
     own = [item for item in CLASSES.values() if item.kind == run.kind]
     values = {
@@ -131,7 +146,8 @@ def _keep(run: Run, now: datetime) -> None:
         "now": now,
         "actor": f"system: reconcile {run.kind}",
         "day": run.business_date,
-        "first_day": _since(run) if run.kind == Kind.CASH else run.business_date,
+        "first_day": _first_day(run),
+        "by_summary": run.kind == Kind.ACCOUNTS,
         "classes": bulk.array(item.code for item in own),
         "owners": bulk.array(item.owner for item in own),
     }
@@ -141,6 +157,12 @@ def _keep(run: Run, now: datetime) -> None:
 
 def _common(run: Run, cutoff: datetime) -> dict[str, Any]:
     return {"entity": run.entity_id, "run": run.pk, "day": run.business_date, "cutoff": cutoff}
+
+
+def _first_day(run: Run) -> date:
+    """From which day on a run settles breaks that it does not find again."""
+    days = {Kind.CASH: _since(run), Kind.ACCOUNTS: date.min}
+    return days.get(Kind(run.kind), run.business_date)
 
 
 def _since(run: Run) -> date:

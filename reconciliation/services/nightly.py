@@ -30,9 +30,15 @@ def reconcile_previous_day(*, actor: Actor, today: date) -> Sequence[Run]:
         day = calendars.add_business_days(entity.calendar, today, -1)
         for kind in Kind:
             for date_ in sorted({*runs.days_to_look_at_again(entity.pk, kind, today), day}):
-                if (date_ == day or kind != Kind.CASH) and not _is_done(actor, entity, kind, date_, today):
+                if not _is_done(actor, entity, kind, date_, today):
                     done += _attempt(actor, entity, kind, date_)
     return done
+
+
+def find_drift(*, actor: Actor, today: date) -> Sequence[Run]:
+    """Compare what is wanted of every login with its server now; called many times a day."""
+    entities = LegalEntity.objects.filter(pk__in=Connection.objects.values("entity_id")).order_by("pk")
+    return [run for entity in entities for run in _attempt(actor, entity, Kind.ACCOUNTS, today)]
 
 
 def _is_done(actor: Actor, entity: LegalEntity, kind: Kind, day: date, today: date) -> bool:

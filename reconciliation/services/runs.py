@@ -28,6 +28,7 @@ from integrations.services import feeds
 from integrations.services import listings as listing_services
 from integrations.services.feeds import FeedFailed
 from reconciliation.models import OPEN_STATES, Break, Kind, Rule, Run, RunState
+from reconciliation.selectors.account_sides import never_read
 from reconciliation.services import matching
 
 log = logging.getLogger(__name__)
@@ -58,9 +59,10 @@ def carry_out(*, run_id: int) -> Run:
     run = Run.objects.select_related("entity", "rule").get(pk=run_id)
     try:
         notes = _gather(run)
-        _step(run, "booking what is waiting", 50)
-        for connection in _connections(run):
-            booking.book_connection(actor=System("reconciliation"), connection_id=connection.pk)
+        if run.kind != Kind.ACCOUNTS:
+            _step(run, "booking what is waiting", 50)
+            for connection in _connections(run):
+                booking.book_connection(actor=System("reconciliation"), connection_id=connection.pk)
         _step(run, "comparing", 70)
         _match(run, notes)
     except Exception as error:
@@ -96,7 +98,7 @@ def sweep() -> int:
 
 def days_to_look_at_again(entity_id: int, kind: Kind, today: date) -> Sequence[date]:
     """Business days whose open breaks may have been settled by something that came since."""
-    if kind == Kind.CASH:  # one run looks back over all of them
+    if kind in (Kind.CASH, Kind.ACCOUNTS):  # one run looks at all of them
         return []
     rows = Break.objects.filter(
         entity_id=entity_id, kind=kind, state__in=OPEN_STATES, business_date__gte=today - LOOK_AGAIN
@@ -150,6 +152,10 @@ def _gather(run: Run) -> list[str]:
                 )
                 # Deals of the next day that the answer already contains are taken off again: they have to be known.
                 feeds.pull(actor=System("reconciliation"), connection_id=connection.pk)
+            if run.kind == Kind.ACCOUNTS:
+                feeds.pull_users(
+                    actor=System("reconciliation"), connection_id=connection.pk, also=never_read(connection.pk)
+                )
         except FeedFailed as error:
             notes.append(str(error))
     return notes

@@ -1,6 +1,7 @@
 -- What was found becomes breaks that keep their identity: a known difference is the same break, a difference
 -- that is gone resolves by itself, one that comes back opens again. What a person closed with a reason stays
--- closed as long as the difference is the same.
+-- closed as long as the difference is the same. Where a difference is not an amount (by_summary), its summary says
+-- whether it is the same, and one that comes back is as old as its return.
 WITH fresh AS (
     INSERT INTO reconciliation_break (entity_id, kind, klass, key, business_date, summary, amount, currency, refs, state,
                                       resolution, owner_role, explanation, opened_at, opened_by_id, seen_by_id)
@@ -14,12 +15,14 @@ WITH fresh AS (
     UPDATE reconciliation_break b
        SET seen_by_id = %(run)s, amount = f.amount, currency = f.currency, summary = left(f.summary, 300), refs = f.refs,
            state = CASE WHEN b.state IN ('OPEN', 'ASSIGNED', 'EXPLAINED') THEN b.state ELSE 'OPEN' END,
+           business_date = CASE WHEN %(by_summary)s AND b.closed_at IS NOT NULL THEN f.business_date
+                                ELSE b.business_date END,
            resolution = '', closed_at = NULL,
            assignee_id = CASE WHEN b.state IN ('OPEN', 'ASSIGNED', 'EXPLAINED') THEN b.assignee_id END
       FROM found f, reconciliation_break before
      WHERE b.entity_id = %(entity)s AND b.kind = %(kind)s AND b.klass = f.class AND b.key = f.key AND before.id = b.id
        AND (b.state IN ('OPEN', 'ASSIGNED', 'EXPLAINED') OR b.resolution = 'BY_ITSELF'
-            OR b.amount IS DISTINCT FROM f.amount)
+            OR b.amount IS DISTINCT FROM f.amount OR (%(by_summary)s AND b.summary <> left(f.summary, 300)))
     RETURNING b.id, before.state AS was, before.amount AS amount_before, b.amount,
               before.summary AS summary_before, b.summary
 ), gone AS (

@@ -150,6 +150,7 @@ class ReportRunProgress(ReportRunDetail):
     """The part of a run's page that moves; asked for every second until the report is made."""
 
     template = "reporting/run_progress.html"
+    background = True
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = super().get(request, *args, **kwargs)

@@ -31,6 +31,7 @@ class TodayParts(Page):
     entity_path = ""
     template = "reporting/today_parts.html"
     nav = "today"
+    background = True
 
     def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         desk = parts.Desk(self.user)

@@ -150,5 +150,6 @@
   if (matchMedia("(max-width: 799px)").matches) {
     for (const box of document.querySelectorAll("[data-closed-on-phones]")) box.open = false;
   }
+  for (const box of document.querySelectorAll("[data-closed-on-phones]")) box.dataset.settled = "";
   showTheme();
 })();

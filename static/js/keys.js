@@ -1,4 +1,4 @@
-// The keyboard: j k rows, Enter open, x pick, / filters, n p pages, g + letter sections, ? overview, Esc leave.
+// The keyboard: j k rows, Enter open, x pick, a r c w decide, / filters, n p pages, g + letter sections, ? overview, Esc leave.
 (() => {
   "use strict";
   let waitingForSection = 0;
@@ -24,6 +24,14 @@
 
   const section = (letter) => document.querySelector(`#rail a[data-key="${CSS.escape(letter)}"]`)?.click();
 
+  // A link or button of the row one stands on, or of the page's own row of decisions: a approve, r reject.
+  const shortcut = (key) => {
+    if (!/^[a-z]$/.test(key)) return undefined;
+    const wanted = `[data-shortcut="${key}"]`;
+    const link = here()?.querySelector(wanted) ?? document.querySelector(`.decide ${wanted}`);
+    return link ? () => link.click() : undefined;
+  };
+
   const actions = {
     j: () => move(1),
     k: () => move(-1),
@@ -35,7 +43,8 @@
     },
     "?": () => document.getElementById("keys")?.showModal(),
     "/": () => {
-      const field = document.querySelector("[data-filters] input:not([type=hidden]), [data-filters] select");
+      const fields = document.querySelectorAll("[data-filters] :is(input:not([type=hidden]), select, summary)");
+      const field = [...fields].find((one) => one.checkVisibility());
       field?.focus();
       field?.select?.();
     },
@@ -66,7 +75,7 @@
       section(event.key);
       return;
     }
-    const action = actions[event.key];
+    const action = actions[event.key] ?? shortcut(event.key);
     if (!action) return;
     if (event.key !== "Enter") event.preventDefault();
     action();

@@ -8,6 +8,7 @@ from decimal import Decimal
 from backoffice.demo.chance import Dice
 from backoffice.demo.clients import ARCHIVE
 from backoffice.demo.days import mt5_moment, utc
+from backoffice.demo.faults.accounts import user_key
 from backoffice.demo.faults.base import EARLY, LATE, LONG_PAST, Fault, amount_of
 from backoffice.demo.plan import AddUser, MoveUser, OpenLogin
 from backoffice.demo.scene import Scene, login_key
@@ -44,16 +45,19 @@ def account_unknown(scene: Scene, dice: Dice) -> None:
 
 
 def account_gone(scene: Scene, dice: Dice) -> None:
-    """A login that only the books have, or one that was moved to a group which is not read."""
+    """A login that only the books have, or one that was moved to a group which is not read. What may be done with it
+    is asked for by number, so there it is missing only in the first case."""
     at = utc(scene.days.live, dice.number(9, 15), dice.number(0, 59))
     if dice.chance(50):
         login = scene.late_login(dice, "CY")
         scene.act(at, OpenLogin(login, login.currency))
         why = "opened in the books, never at the server"
+        scene.plant("USER_MISSING", "CY", user_key(login), why)
     else:
         login = scene.take_login(dice, "mt5-live", quiet=True)
         scene.act(at, MoveUser(login, ARCHIVE))
         why = "moved to a group that is not read"
+        scene.plant("GROUP_DRIFT", "CY", user_key(login), why)
     scene.plant("ACCOUNT_GONE", "CY", login_key(login, scene.days.live), why)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from backoffice.demo import checker, seeding
+from backoffice.demo import checker, people, seeding
 from backoffice.kernel.commands import day
 from backoffice.kernel.errors import DomainError
 from backoffice.kernel.plain import plain
@@ -21,9 +21,11 @@ class Command(BaseCommand):
     help = "A simulated broker: a month of history and one live day with known faults, from a seed."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        steps = parser.add_subparsers(dest="step", required=True, metavar="seed|check")
+        steps = parser.add_subparsers(dest="step", required=True, metavar="seed|check|code")
         seed = steps.add_parser("seed", help="make the broker in an empty database; progress goes to stderr")
         check = steps.add_parser("check", help="reconcile the live day again and compare; one JSON object on stdout")
+        code = steps.add_parser("code", help="the six digits somebody's phone would show now")
+        code.add_argument("user", help="the user name")
         for step in (seed, check):
             step.add_argument("--seed", type=int, required=True, help="a whole number from 1 on")
             step.add_argument("--date", type=day, help="the live day; without it the last business day before today")
@@ -32,6 +34,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["step"] == "code":
+            self._code(options["user"])
+            return
         if options["seed"] < 1:
             raise CommandError("--seed: a whole number from 1 on.")
         if options["step"] == "seed":
@@ -58,6 +63,17 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(plain(result), ensure_ascii=False))
         if not result["ok"]:
             raise SystemExit(1)
+
+    def _code(self, user: str) -> None:
+        """For the demo's people only: anybody else has a phone."""
+        try:
+            if seeding.held() is None:
+                raise CommandError("This database holds no demo. People of a real one have their own phones.")
+            digits, begins, ends = people.code(user)
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        start = f"in {begins} seconds, " if begins else ""
+        self.stdout.write(f"{digits}  ({start}once, for {ends - begins} seconds)")
 
     def _say(self, text: str) -> None:
         self.stderr.write(text, lambda plain_text: plain_text)

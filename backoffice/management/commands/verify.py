@@ -12,7 +12,9 @@ from typing import Any
 from django.db import connection, transaction
 
 from accounts.selectors import verify as accounts
+from backoffice.access.selectors import verify as access
 from backoffice.approvals.selectors import verify as approvals
+from backoffice.audit.selectors import verify as audit
 from backoffice.kernel.commands import Command as Base
 from backoffice.kernel.findings import Finding
 from backoffice.organisation.services import protection
@@ -25,7 +27,9 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     integrations.findings,
     accounts.findings,
     approvals.findings,
+    access.findings,
     reporting.findings,
+    audit.findings,
 )
 
 

@@ -1,23 +1,64 @@
 """Which rows a person may see: decided here and nowhere else.
 
-Two questions, two answers. *What* may a person do: Django permissions, held through role groups. *Where*:
-guardian's object permission `work_in_legalentity` on each legal entity. A row is visible when both say yes.
-There is no bypass for superusers: they administer, they do not work here.
+Two questions, two answers. *What* may a person do: Django permissions, held through role groups. *Where*: guardian's
+object permissions, `work_in_legalentity` on each entity and `work_in_desk` on desks. A row is visible when both say
+yes; somebody who has desks of an entity sees only the clients of these desks there, everybody else the whole entity.
+
+guardian's other answers are not taken: no right over all objects, none through groups, no bypass for superusers (they
+administer, they do not work here). What is read is kept for one user object only, that is, for one request.
+Rights that have run out or that exclude each other do not count (`limit_with`: backoffice.access says which).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.db import models
+from django.db.models import Q
 from guardian.shortcuts import get_objects_for_user
 
 from backoffice.kernel.errors import NotPermitted
-from backoffice.organisation.models import LegalEntity, User
+from backoffice.organisation.models import Desk, LegalEntity, User
 
 M = TypeVar("M", bound=models.Model)
 Visitor = User | AnonymousUser
+# From a row to its desk: a lookup ("client__desk"), or what the row must fulfil to belong to one of these desks.
+DeskPath = str | Callable[[Sequence[int]], Q]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What of a person's rights does not count now: roles and places that have run out, permissions withheld."""
+
+    roles: frozenset[str] = frozenset()
+    entities: frozenset[int] = frozenset()
+    desks: frozenset[int] = frozenset()
+    permissions: frozenset[str] = frozenset()
+
+
+Limiter = Callable[[User, frozenset[str]], Limits]
+_limiters: list[Limiter] = []
+_desk_paths: dict[type[models.Model], DeskPath] = {}
+
+
+def limit_with(limiter: Limiter) -> None:
+    """Register who knows what does not count; gets the person and the codes of the roles they hold on paper."""
+    assert not _limiters, "there is already somebody who limits rights"
+    _limiters.append(limiter)
+
+
+def by_desk(model: type[models.Model], path: DeskPath) -> None:
+    """Say how rows of a model belong to a client's desk; without it, desks do not narrow the model."""
+    assert model not in _desk_paths, f"two desk paths for {model._meta.label}"
+    _desk_paths[model] = path
+
+
+def desk_models() -> list[type[models.Model]]:
+    """The models that desks narrow."""
+    return list(_desk_paths)
 
 
 def entities_of(user: Visitor) -> models.QuerySet[LegalEntity]:
@@ -28,10 +69,12 @@ def entities_of(user: Visitor) -> models.QuerySet[LegalEntity]:
         user,
         "organisation.work_in_legalentity",
         LegalEntity,
+        use_groups=False,
         with_superuser=False,
         accept_global_perms=False,
     )
-    return found
+    ended = _standing(user).limits.entities
+    return found.exclude(pk__in=ended) if ended else found
 
 
 def entity_ids(user: Visitor) -> list[int]:
@@ -43,17 +86,33 @@ def entity_ids(user: Visitor) -> list[int]:
     return known
 
 
+def desk_ids(user: Visitor) -> dict[int, list[int]]:
+    """The person's desks by entity; an entity that is not in it is open as a whole. Read once per user object."""
+    if not isinstance(user, User) or not user.is_active:
+        return {}
+    known: dict[int, list[int]] | None = getattr(user, "_desk_ids", None)
+    if known is None:
+        rows = get_objects_for_user(
+            user,
+            "organisation.work_in_desk",
+            Desk,
+            use_groups=False,
+            with_superuser=False,
+            accept_global_perms=False,
+        ).values_list("entity_id", "pk")
+        known, ended = {}, _standing(user).limits.desks
+        for entity_id, pk in rows:
+            # A desk that has run out still narrows: nobody sees more because a right has ended.
+            known.setdefault(entity_id, []).extend([pk] if pk not in ended else [])
+        user._desk_ids = known  # type: ignore[attr-defined]
+    return known
+
+
 def may(user: Visitor, permission: str) -> bool:
     """Whether the person's roles include the permission. Superusers get no shortcut."""
     if not isinstance(user, User) or not user.is_active:
         return False
-    if permission == "":
-        return True
-    held: set[str] | None = getattr(user, "_held_permissions", None)
-    if held is None:
-        held = _held(user)
-        user._held_permissions = held  # type: ignore[attr-defined]
-    return permission in held
+    return permission == "" or permission in _standing(user).permissions
 
 
 def require(user: Visitor, permission: str) -> None:
@@ -72,11 +131,38 @@ def visible(
     require(user, permission)
     if not entity_path:
         return queryset
-    return queryset.filter(**{f"{entity_path}__in": entity_ids(user)})
+    path = _desk_paths.get(queryset.model)
+    desks = desk_ids(user) if path is not None else {}
+    if path is None or not desks:
+        return queryset.filter(**{f"{entity_path}__in": entity_ids(user)})
+    whole = [pk for pk in entity_ids(user) if pk not in desks]
+    mine = [desk for pk in entity_ids(user) for desk in desks.get(pk, ())]
+    at_desk = Q(**{f"{path}__in": mine}) if isinstance(path, str) else path(mine)
+    narrowed = Q(**{f"{entity_path}__in": [pk for pk in entity_ids(user) if pk in desks]}) & at_desk
+    return queryset.filter(Q(**{f"{entity_path}__in": whole}) | narrowed)
 
 
-def _held(user: User) -> set[str]:
-    rows = user.user_permissions.model.objects.filter(models.Q(group__user=user) | models.Q(user=user)).values_list(
-        "content_type__app_label", "codename"
-    )
-    return {f"{app}.{codename}" for app, codename in rows}
+def roles_of(user: User) -> frozenset[str]:
+    """The roles of a person that count now."""
+    return _standing(user).roles
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    roles: frozenset[str]
+    permissions: frozenset[str]
+    limits: Limits
+
+
+def _standing(user: User) -> _Standing:
+    """Roles and permissions that count, read once per user object."""
+    known: _Standing | None = getattr(user, "_standing", None)
+    if known is None:
+        groups = dict(Group.objects.filter(user=user).values_list("name", "pk"))
+        limits = _limiters[0](user, frozenset(groups)) if _limiters else Limits()
+        counted = [pk for name, pk in groups.items() if name not in limits.roles]
+        rows = Permission.objects.filter(Q(group__in=counted) | Q(user=user))
+        held = {f"{app}.{codename}" for app, codename in rows.values_list("content_type__app_label", "codename")}
+        known = _Standing(frozenset(groups) - limits.roles, frozenset(held) - limits.permissions, limits)
+        user._standing = known  # type: ignore[attr-defined]
+    return known

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from backoffice.kernel.actor import Person
-from backoffice.kernel.errors import DomainError, NotFound, NotPermitted
+from backoffice.kernel.errors import DomainError, NotFound, NotPermitted, StepUpNeeded
 from backoffice.ui import hooks
 from backoffice.ui.requests import actor_of
 from backoffice.ui.views.base import Page, SeeOther
@@ -74,7 +74,7 @@ class ActionPage(Page, ABC):
             return self._show(form, status=422)
         try:
             result = self.run(actor=actor_of(request), form=form, target=self.target)
-        except (NotPermitted, NotFound):
+        except (NotPermitted, NotFound, StepUpNeeded):
             raise
         except DomainError as error:
             form.add_error(None, str(error))

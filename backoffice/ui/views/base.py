@@ -51,6 +51,8 @@ class Page(View):
     entity_path: ClassVar[str] = "entity"
     template: ClassVar[str] = ""
     nav: ClassVar[str] = ""
+    # Asked for by the page itself, without the person: does not keep a session alive.
+    background: ClassVar[bool] = False
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         scope.require(request.user, self.permission)

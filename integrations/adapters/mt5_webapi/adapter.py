@@ -8,7 +8,7 @@ in that clock too is not documented; until the connection test has shown it for 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,8 +18,8 @@ from integrations.adapters.mt5_webapi.failures import BadAnswer, BadSetting
 from integrations.adapters.mt5_webapi.mapping import EPOCH, BadField, ServerClock
 from integrations.adapters.mt5_webapi.transport import parse_address, tls_context
 from integrations.adapters.mt5_webapi.windows import DealReader
-from integrations.ports import Probe, Pulled, Raw, ServerError, Setting, TradeServer, TradeServerAdapter
-from integrations.records import Rejected
+from integrations.ports import Probe, Pulled, Raw, ServerError, Setting, TradeServer, TradeServerAdapter, UserPage
+from integrations.records import Rejected, User, UserState
 
 # Logins per get_batch call: the request must fit into one address line.
 _LOGINS_AT_ONCE = 200
@@ -36,6 +36,7 @@ class Mt5Server:
         self._groups = groups
         self._margin = margin
         self._reader = DealReader(client, groups, slice_seconds=slice_seconds)
+        self._currencies: dict[str, str] = {}
 
     def deals(self, *, since: datetime, until: datetime) -> Pulled:
         """All deals with Time or TimeMsc in [since, until] (naive server time, widened to whole seconds).
@@ -72,7 +73,7 @@ class Mt5Server:
     def accounts(self) -> Pulled:
         """State of every account of the groups. Raises ServerError."""
         clock = self._clock()
-        logins = [str(login) for login in self._rows("/api/user/logins", {"group": self._groups})]
+        logins = [str(login) for login in self.logins()]
         users: dict[str, Mapping[str, Any]] = {}
         states: list[Any] = []
         for first in range(0, len(logins), _LOGINS_AT_ONCE):
@@ -86,6 +87,49 @@ class Mt5Server:
         good, bad = mapping.accounts(states, users, currencies, clock)
         latest = {raw.external_id: raw for raw in good}
         return Pulled(list(latest.values()), _distinct(bad), clock.now, clock.utc_offset_minutes)
+
+    def logins(self) -> list[int]:
+        """Every login of the groups, in ascending order. Raises ServerError."""
+        found = [str(login) for login in self._rows("/api/user/logins", {"group": self._groups})]
+        odd = next((login for login in found if not re.fullmatch(r"[1-9]\d{0,18}", login)), None)
+        if odd is not None:
+            raise BadAnswer(f"/api/user/logins: {odd[:40]!r} is not a login.")
+        return sorted({int(login) for login in found})
+
+    def users(self, logins: Sequence[int]) -> Iterator[UserPage]:
+        """These logins, _LOGINS_AT_ONCE at a time, each page asked for when it is wanted. Raises ServerError."""
+        for first in range(0, len(logins), _LOGINS_AT_ONCE):
+            asked = logins[first : first + _LOGINS_AT_ONCE]
+            rows = self._rows("/api/user/get_batch", {"login": ",".join(map(str, asked))})
+            good: dict[int, User] = {}
+            bad: list[Rejected] = []
+            for line, row in enumerate(rows, start=1):
+                try:
+                    read = self._user(row)
+                except BadField as error:
+                    bad.append(Rejected(line, error.field, error.reason, f"login {_login_of(row)}"))
+                else:
+                    good[read.login] = read
+            yield UserPage(asked, list(good.values()), _distinct(bad))
+
+    def user(self, login: int) -> User | None:
+        """One login, whatever group it is in. Raises ServerError."""
+        answer = self._client.call("/api/user/get", {"login": str(login)})
+        if answer is None:
+            return None
+        try:
+            read = self._user(answer)
+        except BadField as error:
+            raise ServerError(f"/api/user/get: login {login} cannot be read ({error}).", retry=False) from error
+        if read.login != login:
+            raise BadAnswer(f"/api/user/get: asked for login {login}, told of {read.login}.")
+        return read
+
+    def change_user(self, before: User, wanted: UserState) -> None:
+        """user/update with the fields that differ. Raises ServerError, OutcomeUnknown."""
+        changes = mapping.user_changes(before, wanted)
+        if changes:
+            self._client.change("/api/user/update", body={"Login": str(before.login), **changes})
 
     def probe(self) -> list[Probe]:
         """Try sign-in, clock, users, account states, groups and deals. Refusals are results here and not raised."""
@@ -128,6 +172,12 @@ class Mt5Server:
             raise BadAnswer(f"{path}: the answer is not a list.")
         return answer
 
+    def _user(self, row: Any) -> User:
+        group = mapping.group_of(row)
+        if group and group not in self._currencies:
+            self._currencies[group] = self._currency(group)
+        return mapping.user(row, currency=self._currencies.get(group, ""))
+
     def _currency(self, group: str) -> str:
         """Deposit currency of a group; empty when the server does not know the group, which rejects its accounts."""
         answer = self._client.call("/api/group/get", {"group": group})
@@ -141,13 +191,13 @@ class Mt5Server:
         return True, f"Server time {clock.now:%Y-%m-%d %H:%M:%S}, UTC{sign}{hours:02d}:{minutes:02d}."
 
     def _probe_users(self) -> tuple[bool, str]:
-        logins = self._rows("/api/user/logins", {"group": self._groups})
+        logins = self.logins()
         if not logins:
             return False, f"No account is in the groups {self._groups!r}. Check the mask, and the manager's groups."
         return True, f"{len(logins)} accounts in the groups {self._groups!r}."
 
     def _probe_accounts(self) -> tuple[bool, str]:
-        logins = self._rows("/api/user/logins", {"group": self._groups})[:1]
+        logins = self.logins()[:1]
         if not logins:
             return False, "No account to ask for."
         wanted = {"login": str(logins[0])}
@@ -197,6 +247,13 @@ class Mt5WebApi:
         Setting("login", "Manager login", "A manager account with the connection type “Web API”."),
         Setting("password", "Manager password", secret=True),
         Setting("groups", "Groups", r"Masks, separated by commas; ! excludes: real\*,!real\test*"),
+        # Read by whoever makes a login close-only: MetaTrader has no such right, only groups that have it.
+        Setting(
+            "close_only_group",
+            "Close-only group",
+            r"Where a login may only close positions, {currency} stands for the account's: real\close-{currency}",
+            False,
+        ),
         Setting("agent", "Agent name", "How we name ourselves to the server; no spaces.", False, default="backoffice"),
         Setting("ca_file", "Certificate authority", "PEM file, where the server has its own authority.", False),
         # Read by whoever turns server times into UTC, not by this adapter.
@@ -264,6 +321,10 @@ def _is_wanted(item: Any, start: int, end: int) -> bool:
     """Whether a record belongs to the window. One without a readable time does: it has to be seen to be rejected."""
     times = mapping.seconds(item)
     return not times or any(start <= moment <= end for moment in times)
+
+
+def _login_of(row: Any) -> str:
+    return str(row.get("Login", "?"))[:20] if isinstance(row, Mapping) else "?"
 
 
 def _distinct(rejected: Sequence[Rejected]) -> list[Rejected]:

@@ -95,22 +95,24 @@ class Client:
                 self._sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
         raise AssertionError("the last attempt returns or raises")
 
-    def change(self, path: str, params: Mapping[str, str]) -> Any:
-        """Order something that has an effect, at most once, and return the decoded `answer`.
+    def change(
+        self, path: str, params: Mapping[str, str] | None = None, *, body: Mapping[str, str] | None = None
+    ) -> Any:
+        """Order something that has an effect, at most once, and return the decoded `answer`. A `body` is posted.
 
         Raises ServerError with the server's retcode when it refused, OutcomeUnknown when nobody knows.
         """
         self.ensure_session()
         try:
-            return self._order(path, params)
+            return self._order(path, params or {}, body)
         except Forbidden:
             # Refused before anything was done, so sending it in a fresh session is not a repetition.
             self._sign_in()
-        return self._order(path, params)
+        return self._order(path, params or {}, body)
 
-    def _order(self, path: str, params: Mapping[str, str]) -> Any:
+    def _order(self, path: str, params: Mapping[str, str], body: Mapping[str, str] | None) -> Any:
         try:
-            payload = self._payload(path, self._exchange(path, params, self._monotonic() + self._timeout))
+            payload = self._payload(path, self._exchange(path, params, self._monotonic() + self._timeout, body))
             code, words = _retcode(path, payload)
             if code in retcodes.NOTHING:
                 raise _refusal(path, code, words)
@@ -184,13 +186,18 @@ class Client:
             raise TookTooLong(f"{path}: {code} {words}.")
         raise _refusal(path, code, words)
 
-    def _exchange(self, path: str, params: Mapping[str, str], deadline: float) -> Reply:
+    def _exchange(
+        self, path: str, params: Mapping[str, str], deadline: float, body: Mapping[str, str] | None = None
+    ) -> Reply:
         target = f"{path}?{urlencode(params)}" if params else path
         assert len(target) <= MAX_TARGET, f"{path}: the caller must ask for less at a time"
         headers = {"Accept": "application/json", "Connection": "keep-alive", "User-Agent": self._agent}
         if self._cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
-        reply = self._transport.get(target, headers=headers, deadline=deadline, what=path)
+        posted = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        if posted is not None:
+            headers["Content-Type"] = "application/json"
+        reply = self._transport.exchange(target, headers=headers, deadline=deadline, what=path, body=posted)
         self._cookies.update(reply.cookies)
         self._last_use = self._monotonic()
         return reply

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backoffice.kernel.errors import DomainError
+from integrations import ports
 from integrations.adapters.mt5_webapi import retcodes
 from integrations.ports import ServerError
 
@@ -56,8 +57,5 @@ class UnknownCall(ServerError):
         super().__init__(message, retry=False)
 
 
-class OutcomeUnknown(ServerError):
+class OutcomeUnknown(ports.OutcomeUnknown):
     """A change was sent and no answer came. There is no idempotency key: look for its effect before sending again."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, retry=False)

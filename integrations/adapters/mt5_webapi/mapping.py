@@ -21,7 +21,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from integrations.ports import Raw
-from integrations.records import AccountState, Deal, DealKind, Entry, Rejected, Side
+from integrations.records import AccountState, Deal, DealKind, Entry, Rejected, Side, User, UserState
 
 # Server times count from here in the server's own wall clock, so they get no zone.
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
@@ -201,6 +201,42 @@ def account(state: Mapping[str, Any], *, user: Mapping[str, Any], currency: str,
         leverage=_small(user, "Leverage"),
         name=_text(user, "Name"),
     )
+
+
+def user(item: Any, *, currency: str) -> User:
+    """Read one login (IMTUser); `currency` is its group's. Raises BadField."""
+    record = _object(item)
+    rights = _whole(record, "Rights")
+    if rights < 0:
+        raise BadField("Rights", f"{rights} is not a set of bits")
+    return User(
+        login=_identity(record, "Login"),
+        rights=rights,
+        group=_required_text(record, "Group"),
+        leverage=_small(record, "Leverage"),
+        currency=currency,
+    )
+
+
+def user_changes(before: User, wanted: UserState) -> dict[str, str]:
+    """Fields of user/update that bring a login from what it was to what is wanted; empty when nothing differs.
+
+    Rights are one number at the server: it is the one that was read, with single bits flipped.
+    """
+    lacking = before.lacks(wanted)
+    changes: dict[str, str] = {}
+    if lacking.keys() & {"enabled", "trading", "reset_password"}:
+        changes["Rights"] = str(before.rights_for(wanted))
+    if "group" in lacking:
+        changes["Group"] = str(lacking["group"])
+    if "leverage" in lacking:
+        changes["Leverage"] = str(lacking["leverage"])
+    return changes
+
+
+def group_of(item: Any) -> str:
+    """The group a user record names; empty where it cannot be read."""
+    return str(item.get("Group", "")).strip() if isinstance(item, Mapping) else ""
 
 
 def clock(server: Any, configuration: Any) -> ServerClock:

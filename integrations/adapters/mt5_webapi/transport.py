@@ -125,15 +125,18 @@ class Transport:
             raise ConnectionLost(f"No connection to {host}:{port}: {error.strerror or error}.") from error
         self._link = link
 
-    def get(self, target: str, *, headers: Mapping[str, str], deadline: float, what: str) -> Reply:
-        """Send one GET and read the whole answer. `what` names the call in messages: `target` may hold secrets.
+    def exchange(
+        self, target: str, *, headers: Mapping[str, str], deadline: float, what: str, body: bytes | None = None
+    ) -> Reply:
+        """Send one GET, or a POST of a JSON `body`, and read the whole answer. `what` names the call in messages:
+        `target` may hold secrets.
 
         Any failure closes the connection. Raises ConnectionLost, TookTooLong, TooMuch.
         """
         if self._link is None:
             raise ConnectionLost(f"{what}: there is no connection.")
         try:
-            return self._exchange(self._link, target, headers, deadline, what)
+            return self._exchange(self._link, target, headers, deadline, what, body=body)
         except BaseException as error:
             self.close()
             if isinstance(error, TimeoutError):
@@ -150,15 +153,22 @@ class Transport:
             self._link = None
 
     def _exchange(
-        self, link: http.client.HTTPConnection, target: str, headers: Mapping[str, str], deadline: float, what: str
+        self,
+        link: http.client.HTTPConnection,
+        target: str,
+        headers: Mapping[str, str],
+        deadline: float,
+        what: str,
+        *,
+        body: bytes | None,
     ) -> Reply:
         # A server that answers "Connection: close" makes http.client forget the socket before the body is read.
         sock = link.sock
         sock.settimeout(self._left(deadline, what))
-        link.request("GET", target, headers=dict(headers))
+        link.request("GET" if body is None else "POST", target, body=body, headers=dict(headers))
         response = link.getresponse()
-        body = self._read(response, lambda: sock.settimeout(self._left(deadline, what)), what)
-        reply = Reply(response.status, body, _cookies(response))
+        text = self._read(response, lambda: sock.settimeout(self._left(deadline, what)), what)
+        reply = Reply(response.status, text, _cookies(response))
         if response.will_close:
             self.close()
         response.close()

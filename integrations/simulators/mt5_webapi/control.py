@@ -33,6 +33,8 @@ class Control:
             "deal/add": self._deal_add,
             "deal/edit": self._deal_edit,
             "deal/delete": self._deal_delete,
+            "user/edit": self._user_edit,
+            "user/delete": self._user_delete,
             "account": self._account,
             "clock": self._set_clock,
             "fault": self._fault,
@@ -79,6 +81,21 @@ class Control:
     def _deal_delete(self, request: Request) -> dict[str, Any]:
         """ticket, optional moves_balance (default yes)."""
         self._store.delete_deal(int(request["ticket"]), moves_balance=bool(request.get("moves_balance", True)))
+        return {}
+
+    def _user_edit(self, request: Request) -> dict[str, Any]:
+        """login, optional fields to change, optional bits of Rights to set and to clear."""
+        self._store.edit_user(
+            int(request["login"]),
+            request.get("fields", {}),
+            set_bits=int(request.get("set", 0)),
+            clear_bits=int(request.get("clear", 0)),
+        )
+        return {}
+
+    def _user_delete(self, request: Request) -> dict[str, Any]:
+        """login; its deals go with it."""
+        self._store.delete_user(int(request["login"]))
         return {}
 
     def _account(self, request: Request) -> dict[str, Any]:

@@ -29,7 +29,7 @@ Params = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What every call works on. `forget` is set while balance operations are acknowledged and then lost."""
+    """What every call works on. `forget` is set while changes are acknowledged and then lost."""
 
     store: Store
     clock: ServerClock
@@ -239,6 +239,8 @@ def _user_update(world: World, params: Params) -> str:
         raise Refused(Ret.PARAMETERS)
     if new["Currency"] != old["Currency"] and any(world.store.money(login) or ()):
         raise Refused(Ret.OTHER_CURRENCY)
+    if world.forget:
+        return _json({**before, **changes, "Login": str(login)})
     world.store.save_users([{**changes, "Login": login}], now=0)
     return _user_get(world, {"login": login})
 

@@ -14,6 +14,7 @@ from integrations.simulators.mt5_webapi.errors import BadRequest
 
 # Every kind of misbehaviour, with the paths it is meant for unless a request says otherwise.
 KINDS = {
+    "off": "/api/",  # hangs up before it reads what was asked, as a server that is going down
     "slow": "/api/",  # waits `seconds` before it does anything
     "forbidden": "/api/",  # HTTP 403 although signed in
     "lose_session": "/api/",  # forgets the session first, so the call gets 403 and a new sign-in works
@@ -28,7 +29,10 @@ KINDS = {
     "spoil": "/api/deal/get_",  # `field` of the first record becomes `value`
     "wrong_proof": "/api/auth/answer",  # cannot prove that it knows the password
     "forget_balance": "/api/trade/balance",  # acknowledges a balance operation and does not book it
-    "hang_after": "/api/trade/balance",  # books it, then never answers (for at most `seconds`)
+    "forget_update": "/api/user/update",  # acknowledges a change of a user and does not store it
+    "alter": "/api/user/update",  # stores it, then `field` of that user becomes `value`, as by a rule of the server's
+    "late": "/api/user/update",  # does it at once and answers after `seconds`
+    "hang_after": "/api/trade/balance",  # does it, then never answers (for at most `seconds`)
 }
 _JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 

@@ -177,6 +177,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._api(parts.path, params, self.server.simulator.faults.take(parts.path))
 
     def _api(self, path: str, params: Mapping[str, Any], faults: Mapping[str, Fault]) -> None:
+        if "off" in faults:
+            self.close_connection = True
+            _shut(self.connection)
+            return
         if "slow" in faults:
             self.server.simulator.stopping.wait(faults["slow"].seconds)
         if "lose_session" in faults:
@@ -240,7 +244,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, path: str, params: Mapping[str, Any], faults: Mapping[str, Fault]) -> None:
         simulator = self.server.simulator
-        world = endpoints.World(simulator.store, simulator.clock, simulator.name, "forget_balance" in faults)
+        forgets = bool(faults.keys() & {"forget_balance", "forget_update"})
+        world = endpoints.World(simulator.store, simulator.clock, simulator.name, forgets)
         try:
             found = endpoints.answer(world, path, params)
         except Refused as error:
@@ -249,6 +254,10 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             self._send(404, "not found")
             return
+        if "alter" in faults:
+            simulator.store.edit_user(int(params["Login"]), {faults["alter"].field: faults["alter"].value})
+        if "late" in faults:
+            simulator.stopping.wait(faults["late"].seconds)
         if "hang_after" in faults:
             self._hang(faults["hang_after"].seconds)
             return

@@ -135,6 +135,22 @@ class Store:
                     [login, body["Group"], json.dumps(body, ensure_ascii=False)],
                 )
 
+    def edit_user(self, login: int, changes: Mapping[str, Any], *, set_bits: int = 0, clear_bits: int = 0) -> None:
+        """Change fields of a known account, or single bits of its Rights: by a manager, or by the server itself."""
+        with self.transaction():
+            before = self.user(login)
+            if before is None:
+                raise BadRequest(f"There is no account {login}.")
+            rights = fields.whole(changes, "Rights", int(before["Rights"]))
+            self.save_users([{**changes, "Rights": rights & ~clear_bits | set_bits, "Login": login}], now=0)
+
+    def delete_user(self, login: int) -> None:
+        """Remove an account and its deals."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM deals WHERE login = ?", [login])
+            if not db.execute("DELETE FROM users WHERE login = ?", [login]).rowcount:
+                raise BadRequest(f"There is no account {login}.")
+
     def user(self, login: int) -> dict[str, Any] | None:
         """The stored fields of a user, without money."""
         with self._lock:

@@ -58,7 +58,8 @@ class Command(Base):
 
 def _breaks(run: Run, on: date) -> list[dict[str, Any]]:
     rows = Break.objects.filter(entity_id=run.entity_id, kind=run.kind, state__in=OPEN_STATES).select_related("entity")
-    rows = rows.filter(business_date__lte=on) if run.kind == Kind.CASH else rows.filter(business_date=on)
+    lasting = run.kind in (Kind.CASH, Kind.ACCOUNTS)
+    rows = rows.filter(business_date__lte=on) if lasting else rows.filter(business_date=on)
     return [
         {
             "class": b.klass,

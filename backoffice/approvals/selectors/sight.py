@@ -1,0 +1,42 @@
+"""Which requests a person may see: those of the entities they work in, and of these no more than is theirs to know.
+
+A request is visible with approvals.view_request and the action's own `view` permission. Who asked, or holds one of
+the permissions it waits for, sees it anyway.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from django.db.models import Model, Q, QuerySet
+
+from backoffice.approvals import registry
+from backoffice.approvals.models import Policy
+from backoffice.organisation.models import User
+from backoffice.organisation.selectors import scope
+
+M = TypeVar("M", bound=Model)
+VIEW = "approvals.view_request"
+
+
+def visible(user: User, rows: QuerySet[M], prefix: str = "") -> QuerySet[M]:
+    """The rows this person may see; `prefix` leads from a row to its request ("request__")."""
+    return scope.visible(user, rows, VIEW, f"{prefix}entity").filter(known_to(user, prefix))
+
+
+def known_to(user: User, prefix: str = "") -> Q:
+    views = [action.view for action in registry.all_actions() if action.view and scope.may(user, action.view)]
+    mine = Q(**{f"{prefix}view_permission__in": ["", *views]}) | Q(**{f"{prefix}maker": user.pk})
+    held = held_of(user)
+    for field in ("approve_permission", "second_permission", "execute_permission"):
+        mine |= Q(**{f"{prefix}{field}__in": held})
+    return mine
+
+
+def held_of(user: User) -> list[str]:
+    """The permissions to decide or execute anything that this person holds."""
+    names = {action.decide for action in registry.all_actions()}
+    columns = ("approve_permission", "second_permission", "execute_permission")
+    for row in Policy.objects.order_by().values_list(*columns).distinct():
+        names.update(name for name in row if name)
+    return sorted(name for name in names if scope.may(user, name))
