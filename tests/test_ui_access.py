@@ -89,7 +89,7 @@ def test_a_refusal_outside_a_form_is_a_page_with_its_sentence(here):
 def test_a_defect_says_what_to_do_and_asks_no_database(here, django_assert_num_queries):
     client = client_of(here, fails=False)
 
-    with django_assert_num_queries(2):  # session and person, before the view
+    with django_assert_num_queries(3):  # session, person and where the session stands, before the view
         answer = client.get("/broken/")
 
     html = answer.content.decode()

@@ -69,34 +69,30 @@ class PairWaiver:
 
 
 def register_all() -> None:
-    shared: dict[str, Any] = {
-        "decide": DECIDE,
-        "view": VIEW,
-        "entity_id": decided_in,
-        "forbids": lambda p: (p.user_id,),
-        "checks": _checks,
-        "knows_request": True,
-    }
-    for name, title, payload, use_case, check, ask in (
-        (GRANT, "A role for a person", RoleGrant, grants.grant, grants.check_grant, ASK),
-        (BREAK_GLASS, "Break-glass: a role for hours", BreakGlass, grants.break_glass, _check_glass, ASK_GLASS),
-    ):
-        registry.register(
-            Action(
-                name=name,
-                title=title,
-                payload=payload,
-                use_case=use_case,
-                rehearse=check,
-                ask=ask,
-                target=lambda p: f"organisation.user:{p.user_id}/{p.role}",
-                target_version=_standing,
-                summary=_summary,
-                changes=_changes,
-                **shared,
-            )
-        )
-    registry.register(
+    giving: dict[str, Any] = {"target": _role_target, "target_version": _standing, "changes": _changes}
+    for action in (
+        Action(
+            name=GRANT,
+            title="A role for a person",
+            payload=RoleGrant,
+            use_case=grants.grant,
+            rehearse=grants.check_grant,
+            ask=ASK,
+            summary=_summary,
+            **_SHARED,
+            **giving,
+        ),
+        Action(
+            name=BREAK_GLASS,
+            title="Break-glass: a role for hours",
+            payload=BreakGlass,
+            use_case=grants.break_glass,
+            rehearse=_check_glass,
+            ask=ASK_GLASS,
+            summary=_summary,
+            **_SHARED,
+            **giving,
+        ),
         Action(
             name=REVOKE,
             title="Take a role from a person",
@@ -104,14 +100,10 @@ def register_all() -> None:
             use_case=_revoke,
             rehearse=_check_revoke,
             ask=ASK,
-            target=lambda p: f"organisation.user:{p.user_id}/{p.role}",
-            target_version=_standing,
             summary=lambda p: f"Take {p.role} from {_name(p.user_id)}",
-            changes=_changes,
-            **shared,
-        )
-    )
-    registry.register(
+            **_SHARED,
+            **giving,
+        ),
         Action(
             name=WAIVE,
             title="Waive a forbidden pair",
@@ -121,9 +113,10 @@ def register_all() -> None:
             ask=ASK,
             target=lambda p: f"organisation.user:{p.user_id}/pair {p.pair}",
             summary=lambda p: f"Waive pair {p.pair} for {_name(p.user_id)} until {p.until:%Y-%m-%d}",
-            **shared,
-        )
-    )
+            **_SHARED,
+        ),
+    ):
+        registry.register(action)
 
 
 def decided_in(payload: Any) -> int:
@@ -184,6 +177,7 @@ def _changes(payload: Any) -> list[Change]:
     if gives:
         now = EntityAccess.objects.filter(user=payload.user_id).values_list("content_object", flat=True)
         rows.append(Change("Entities", _codes(now), _codes({*now, *payload.entities})))
+        rows.append(Change("Until", "", f"{payload.until:%Y-%m-%d %H:%M} UTC" if payload.until else "no end"))
     if gives and payload.desks:
         rows.append(Change("Desks", "", ", ".join(map(str, Desk.objects.filter(pk__in=payload.desks)))))
     return rows
@@ -202,3 +196,17 @@ def _checks(payload: Any) -> list[Check]:
     words = "; ".join(str(pairs.pair(conflict.pair)) for conflict in met) or "none"
     waived = f" (waived: {', '.join(map(str, sorted(held)))})" if held and met else ""
     return [Check(level, "Forbidden pairs", words + waived)]
+
+
+def _role_target(payload: Any) -> str:
+    return f"organisation.user:{payload.user_id}/{payload.role}"
+
+
+_SHARED: dict[str, Any] = {
+    "decide": DECIDE,
+    "view": VIEW,
+    "entity_id": decided_in,
+    "forbids": lambda p: (p.user_id,),
+    "checks": _checks,
+    "knows_request": True,
+}

@@ -13,14 +13,14 @@ from backoffice.ui import filters
 
 
 class InForce(filters.Choice):
-    """In force (without a choice), ended, or all."""
+    """In force, or ended (what has run out has ended)."""
 
     def __init__(self) -> None:
-        super().__init__("ended_at", "State", [("live", "in force"), ("ended", "ended"), ("all", "all")])
+        super().__init__("ended_at", "State", [("live", "in force"), ("ended", "ended")])
 
     def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
         live = Q(ended_at=None) & (Q(until=None) | Q(until__gt=clock.now()))
-        return qs if value == "all" else qs.exclude(live) if value == "ended" else qs.filter(live)
+        return qs.filter(live) if value == "live" else qs.filter(~live) if value == "ended" else qs
 
 
 class GrantFilters(filters.Filters):

@@ -14,6 +14,7 @@ from backoffice.access import actions, filters, forms, tables
 from backoffice.access.models import Grant, Waiver
 from backoffice.access.selectors import matrix
 from backoffice.access.services import waivers
+from backoffice.access.services.people import ADMINISTER
 from backoffice.kernel import clock
 from backoffice.kernel.actor import Person
 from backoffice.organisation.duties import TITLES, VERBS
@@ -26,6 +27,7 @@ ASK_BUTTONS = (
     Button("Ask for a role", "ask-grant", actions.ASK, tone="primary"),
     Button("Ask for a waiver", "ask-waiver", actions.ASK),
     Button("Break-glass", "ask-break-glass", actions.ASK_GLASS, tone="danger"),
+    Button("Administration of users", "admin:index", ADMINISTER),
 )
 
 

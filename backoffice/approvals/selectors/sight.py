@@ -34,9 +34,13 @@ def known_to(user: User, prefix: str = "") -> Q:
 
 
 def held_of(user: User) -> list[str]:
-    """The permissions to decide or execute anything that this person holds."""
-    names = {action.decide for action in registry.all_actions()}
-    columns = ("approve_permission", "second_permission", "execute_permission")
-    for row in Policy.objects.order_by().values_list(*columns).distinct():
-        names.update(name for name in row if name)
-    return sorted(name for name in names if scope.may(user, name))
+    """The permissions to decide or execute anything that this person holds; read once per user object."""
+    known: list[str] | None = getattr(user, "_deciding_permissions", None)
+    if known is None:
+        names = {action.decide for action in registry.all_actions()}
+        columns = ("approve_permission", "second_permission", "execute_permission")
+        for row in Policy.objects.order_by().values_list(*columns).distinct():
+            names.update(name for name in row if name)
+        known = sorted(name for name in names if scope.may(user, name))
+        user._deciding_permissions = known  # type: ignore[attr-defined]
+    return known
