@@ -7,6 +7,8 @@ A page that is added gets a line here, from the row of the matrix it belongs to;
 from __future__ import annotations
 
 PUBLIC, OWN, NOBODY = "public", "own", ""
+# Rows of one person: for everybody else they are not there, whatever their role.
+PERSONAL = {"read-notices"}
 FLOOR = "DLR FMK FAP PAY CMP SUP MGT AUD"
 CLIENTS = "DLR FMK FAP PAY CMP SUP IBM MGT AUD"
 BOOKS = "DLR FMK FAP CMP MGT AUD"

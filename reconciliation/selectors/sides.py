@@ -137,7 +137,7 @@ def _balance(item: Break, refs: Mapping[str, Any]) -> Sides:
 
 def _balance_row(item: Break, refs: Mapping[str, Any], snapshot: AccountSnapshot | None, what: str) -> Difference:
     """What the run compared; the server's figure is without what happened after the day's end."""
-    ours = Decimal(str(refs["ours"])) if refs.get("ours") is not None else None
+    ours = Decimal(refs["ours"]) if refs.get("ours") is not None else None
     if ours is not None and item.amount is not None and snapshot is not None:
         theirs: Money | None = money(ours + item.amount, item.currency)
     else:

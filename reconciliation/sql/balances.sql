@@ -61,7 +61,7 @@ WITH snapshots AS (
            'Login ' || login || ': server ' || coalesce(theirs::text, 'nothing') || ', ledger '
                || coalesce(trim_scale(mine)::text, 'nothing'),
            jsonb_strip_nulls(jsonb_build_object('snapshot', snapshot_id, 'trading_account', account_id,
-                                                'connection', connection_id, 'login', login, 'ours', mine))
+                                                'connection', connection_id, 'login', login, 'ours', mine::text))
       FROM differences
 )
 SELECT (SELECT count(*) FROM compared),
