@@ -35,7 +35,9 @@ def chromium() -> str:
 
 def staff(username: str, role: str, *entities: LegalEntity) -> User:
     """A member of staff in one of the product's own roles, who can sign in."""
-    found = User.objects.create_user(username, password=PASSWORD, first_name=username.capitalize())
+    found, _ = User.objects.get_or_create(username=username, defaults={"first_name": username.capitalize()})
+    found.set_password(PASSWORD)
+    found.save(update_fields=["password"])
     found.groups.add(Group.objects.get(name=role))
     for here in entities:
         assign_perm("organisation.work_in_legalentity", found, here)

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -21,8 +20,8 @@ from urllib.parse import unquote, urlsplit
 import psycopg2
 from celery import Celery
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.db import connections
+from django.test import Client, override_settings
 
 from backoffice.launcher import binaries, database, valkey
 from backoffice.launcher.database import Addresses
@@ -127,7 +126,7 @@ class House:
 
     def _program(self, name: str, argv: list[str | Path]) -> Child:
         env = {**self.django.environment(), **{n: os.environ[n] for n in os.environ if n.startswith("BACKOFFICE_")}}
-        env["BACKOFFICE_STATE"] = str(self.state.folder)
+        env |= {"BACKOFFICE_STATE": str(self.state.folder), "BACKOFFICE_SEAL_KEY": settings.SEAL_KEY}
         child = self.supervisor.start(name, argv, env=env, log=self.state.log(name), grace=15)
         self.programs.append(child)
         return child
@@ -196,12 +195,9 @@ def children_of(pid: int) -> list[int]:
 
 def signed_in(user: User) -> str:
     """The session cookie of somebody who has signed in."""
-    session = import_module(settings.SESSION_ENGINE).SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session["_auth_user_backend"] = settings.AUTHENTICATION_BACKENDS[0]
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.save()
-    return str(session.session_key)
+    client = Client()
+    client.force_login(user)
+    return str(client.cookies[settings.SESSION_COOKIE_NAME].value)
 
 
 @contextmanager
@@ -228,7 +224,8 @@ def opened() -> Iterator[House]:
             passwords = postgres.passwords()
             database.make_roles_and_database(PYTHON, postgres.url(SUPERUSER), passwords, "backoffice")
             house.django.migrate(supervisor)
-            with connected_to(postgres.url(APP, "backoffice")):
+            heads = override_settings(SEAL_HEADS=state.folder / "heads")
+            with heads, connected_to(postgres.url(APP, "backoffice")):
                 yield house
     finally:
         for place in {sockets, home, folder}:

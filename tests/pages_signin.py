@@ -27,7 +27,7 @@ def people(here: LegalEntity, number: int) -> Made:
 def networks(here: LegalEntity, number: int) -> Made:
     known = AllowedNetwork.objects.count()
     rows = [
-        AllowedNetwork.objects.create(role="AUD", network=f"10.0.{known + n}.0/24", added_at=clock.now())
+        AllowedNetwork.objects.create(role="IBM", network=f"10.0.{known + n}.0/24", added_at=clock.now())
         for n in range(number)
     ]
     return Made(kwargs={"pk": rows[0].pk})

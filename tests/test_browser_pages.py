@@ -54,8 +54,10 @@ def problems(visitor: Visitor, address: str) -> list[str]:
     return found
 
 
-# All but those that answer with a piece of another page.
-ROUTES = [found for found in pages.pages("backoffice.urls") if not found.route.endswith(("-progress", "-parts"))]
+# All but those that answer with a piece of another page, or with a file.
+ROUTES = [
+    found for found in pages.pages("backoffice.urls") if not found.route.endswith(("-progress", "-parts", "-file"))
+]
 BUILDERS = list(dict.fromkeys(found.builder for found in ROUTES))
 
 
