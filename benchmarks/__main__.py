@@ -15,6 +15,7 @@ NAMES = {
     "ingest": "benchmarks.ingest",
     "recon": "benchmarks.recon",
     "list": "benchmarks.listing",
+    "clients": "benchmarks.clients",
     "sealing": "benchmarks.sealing",
 }
 

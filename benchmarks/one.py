@@ -9,7 +9,7 @@ from benchmarks import place
 from benchmarks.__main__ import NAMES
 
 # In the settings of tests DEBUG is off and no query is recorded.
-SETTINGS = {"list": "benchmarks.listing_settings"}
+SETTINGS = dict.fromkeys(("list", "clients"), "benchmarks.listing_settings")
 USUAL = "backoffice.settings.test"
 
 
