@@ -17,8 +17,9 @@ from benchmarks.listing import answer, signed_in
 
 ROUNDS = 101
 _CLIENTS = """
-INSERT INTO accounts_client (number, name, email, country, category, status, opened_at, entity_id)
-SELECT 'B-' || n, 'Client ' || n, '', 'CY', 'RETAIL', 'ACTIVE', now(), {entity} FROM generate_series(1, {rows}) AS n
+INSERT INTO accounts_client (number, name, email, country, category, status, status_at, status_reason, opened_at,
+       entity_id)
+SELECT 'B-' || n, 'Client ' || n, '', 'CY', 'RETAIL', 'ACTIVE', now(), '', now(), {entity} FROM generate_series(1, {rows}) AS n
 """
 _ENTRIES = """
 INSERT INTO audit_entry (at, actor_kind, actor_label, action, target, entity_id, data, request_id)
@@ -52,6 +53,7 @@ def run(*, small: bool) -> measure.Table:
             contender()
         with CaptureQueriesContext(connection) as asked:
             answer(visitor, address)
+        queries = len(asked)  # before the next request begins a new count
         own, empty = measure.in_turns(contenders, rounds=5 if small else ROUNDS)
         slow = sorted(own)[int(len(own) * 0.95)] * 1000
         table.add(
@@ -59,7 +61,7 @@ def run(*, small: bool) -> measure.Table:
             f"{measure.median(own) * 1000:.0f} ms",
             f"{slow:.0f} ms",
             f"≤ 200 ms: {'met' if slow <= 200 else '**missed**'}",
-            len(asked),
+            queries,
             f"{measure.median(empty) * 1000:.1f} ms",
         )
     table.notes.append(f"{number:,} clients, {number * 10:,} audit entries.")
