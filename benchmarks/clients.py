@@ -19,7 +19,8 @@ ROUNDS = 101
 _CLIENTS = """
 INSERT INTO accounts_client (number, name, email, country, category, status, status_at, status_reason, opened_at,
        entity_id)
-SELECT 'B-' || n, 'Client ' || n, '', 'CY', 'RETAIL', 'ACTIVE', now(), '', now(), {entity} FROM generate_series(1, {rows}) AS n
+SELECT 'B-' || n, 'Client ' || n, '', 'CY', 'RETAIL', 'ACTIVE', now(), '', now(), {entity}
+  FROM generate_series(1, {rows}) AS n
 """
 _ENTRIES = """
 INSERT INTO audit_entry (at, actor_kind, actor_label, action, target, entity_id, data, request_id)
