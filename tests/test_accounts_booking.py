@@ -10,6 +10,7 @@ import pytest
 from accounts.models import Unbooked
 from accounts.services import clients
 from accounts.services.clients import Login
+from backoffice.audit.models import Entry
 from integrations.models import Deal, SymbolMapping
 from integrations.records import DealKind, PspKind
 from ledger.models import Journal, LedgerAccount
@@ -135,6 +136,19 @@ def test_an_unknown_login_or_symbol_keeps_the_fact_and_is_booked_once_it_is_know
     assert client_balance(w) == Decimal("6.00")
     assert not Unbooked.objects.filter(closed_at=None).exists()
     assert list(verify.findings()) == []
+
+
+def test_what_fails_again_as_before_writes_nothing():
+    w = world()
+    w.put(w.server, deal(1, login=999, profit=Decimal("5.00")))
+    w.book()
+    noted = Unbooked.objects.get()
+    entries = Entry.objects.count()
+
+    w.book()
+
+    assert Entry.objects.count() == entries
+    assert Unbooked.objects.get().since == noted.since
 
 
 def test_an_unbooked_fact_that_changed_is_no_longer_waited_for():

@@ -159,3 +159,11 @@ def test_a_day_has_no_zone_and_a_moment_without_one_is_an_error():
     with pytest.raises(AssertionError):
         cell(Column("at", "A", Kind.DATETIME), Row(at=datetime(2026, 1, 1)))
     assert "2026-01-01 00:00:00" in cell(Column("at", "A", Kind.DATETIME), Row(at=datetime(2026, 1, 1, tzinfo=UTC)))
+
+
+def test_the_words_of_a_choice_are_asked_for_not_shown_as_a_method():
+    class Chosen(Row):
+        def get_kind_display(self) -> str:
+            return "retail"
+
+    assert cell(Column("get_kind_display", "Kind"), Chosen(pk=1)) == cell(Column(lambda row: "retail", "Kind"))

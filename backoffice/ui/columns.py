@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from operator import attrgetter
+from operator import attrgetter, methodcaller
 from typing import Any
 
 from django.db.models import Model
@@ -103,9 +103,12 @@ class Column:
 
 
 def reader(source: Source) -> Callable[[Any], Any]:
-    """A source as a function. None on the way of a dotted path gives None; a wrong name is an error."""
+    """A source as a function. None on the way of a dotted path gives None; a wrong name is an error; a method without
+    arguments (`get_status_display`) is asked, as in a template."""
     if not isinstance(source, str):
         return source
+    if source.startswith("get_"):
+        return methodcaller(source)
     if "." not in source:
         return attrgetter(source)
     steps = [attrgetter(step) for step in source.split(".")]

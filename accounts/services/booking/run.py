@@ -175,8 +175,8 @@ def _close_replaced(bookable: Bookable, open_ones: models.QuerySet[Unbooked]) ->
 
 def _post(actor: Actor, connection: Connection, bookable: Bookable, batch: _Batch) -> None:
     journal.post_many(actor=actor, entity_id=connection.entity_id, drafts=batch.drafts)
-    _note_failures(connection, bookable, batch)
-    if batch.drafts or batch.failed:
+    noted = _note_failures(connection, bookable, batch)
+    if batch.drafts or noted:
         audit.record(
             actor=actor,
             action="booking.batch",
@@ -185,15 +185,27 @@ def _post(actor: Actor, connection: Connection, bookable: Bookable, batch: _Batc
                 "kind": bookable.kind,
                 "journals": batch.counts.journals,
                 "reversals": batch.counts.reversals,
-                "unbooked": len(batch.failed),
+                "unbooked": noted,
             },
         )
 
 
-def _note_failures(connection: Connection, bookable: Bookable, batch: _Batch) -> None:
-    """Remember what failed and why; close what failed before and was booked now."""
+def _note_failures(connection: Connection, bookable: Bookable, batch: _Batch) -> int:
+    """Remember what failed and why; close what failed before and was booked now. Returns how many failures are news:
+    what is tried again every few seconds and fails as before writes nothing."""
     now = clock.now()
     Unbooked.objects.filter(fact_kind=bookable.kind, fact_id__in=batch.booked, closed_at=None).update(closed_at=now)
+    before = {
+        fact_id: said
+        for fact_id, *said in Unbooked.objects.filter(
+            fact_kind=bookable.kind, fact_id__in=batch.failed, closed_at=None
+        ).values_list("fact_id", "reason", "detail")
+    }
+    news = {
+        fact_id: (row, failure)
+        for fact_id, (row, failure) in batch.failed.items()
+        if before.get(fact_id) != [failure.reason, failure.detail[:200]]
+    }
     Unbooked.objects.bulk_create(
         (
             Unbooked(
@@ -206,9 +218,10 @@ def _note_failures(connection: Connection, bookable: Bookable, batch: _Batch) ->
                 business_date=row[bookable.day_column],
                 since=now,
             )
-            for fact_id, (row, failure) in batch.failed.items()
+            for fact_id, (row, failure) in news.items()
         ),
         update_conflicts=True,
         unique_fields=["fact_kind", "fact_id"],
         update_fields=["reason", "detail"],
     )
+    return len(news)
