@@ -44,11 +44,6 @@ def may_know(user: Visitor, kind: str) -> bool:
     return scope.may(user, RULES[kind].see) and not _disguises(user, kind)
 
 
-def words_for(user: Visitor, kind: str) -> str:
-    """What the reader calls a flag of this kind; empty where there is nothing to be seen."""
-    return FlagKind(kind).label if may_know(user, kind) or kind in BLOCKING else RULES[kind].otherwise
-
-
 def _disguises(user: Visitor, kind: str) -> bool:
     """Whether a kind that everybody sees is the cover of one that this reader must not see: then it is shown in the
     same way, without its own details."""

@@ -52,10 +52,6 @@ HOUSE: dict[str, House] = {
 }
 
 
-class NotAnAccount(DomainError):
-    """No such account in the chart."""
-
-
 def open_account(
     *,
     actor: Actor,

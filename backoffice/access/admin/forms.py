@@ -62,7 +62,3 @@ class PersonForm(_ModelForm):
         if not (data.get("reason") or "").strip():
             self.add_error("reason", "Say why: the approver sees it.")
         return data
-
-
-class DeactivateForm(forms.Form):
-    reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}))
