@@ -58,8 +58,12 @@ def address(application: str) -> str:
 
 def environment(application: str = "backoffice", **more: str) -> dict[str, str]:
     """The environment of a process of the product on the test's database."""
-    kept = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
-    return {**kept, "DATABASE_URL": address(application), "DJANGO_SETTINGS_MODULE": "backoffice.settings.test", **more}
+    ours = {
+        "DATABASE_URL": address(application),
+        "DJANGO_SETTINGS_MODULE": "backoffice.settings.test",
+        "BACKOFFICE_SEAL_HEADS": str(settings.SEAL_HEADS),
+    }
+    return {**{name: value for name, value in os.environ.items() if name not in NOT_OURS}, **ours, **more}
 
 
 def start(*arguments: str, application: str = "backoffice", **more: str) -> subprocess.Popen[str]:

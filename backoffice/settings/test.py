@@ -6,11 +6,13 @@ import os
 import tempfile
 from pathlib import Path
 
+from backoffice.settings import env
 from backoffice.settings.base import *  # noqa: F403
 
-# A key for tests, and a folder per process: a chain outside belongs to one database.
+# A key for tests, and a folder per process: a chain outside belongs to one database. Processes that a test starts on
+# its own database are told its folder.
 SEAL_KEY = base64.b64encode(hashlib.sha256(b"tests").digest()).decode()
-SEAL_HEADS = Path(tempfile.gettempdir()) / f"backoffice-test-heads-{os.getpid()}"
+SEAL_HEADS = env.folder("BACKOFFICE_SEAL_HEADS", Path(tempfile.gettempdir()) / f"backoffice-test-heads-{os.getpid()}")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 STORAGES = {
