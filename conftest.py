@@ -1,18 +1,24 @@
 """The test database: real PostgreSQL, real roles.
 
-Migrations run once, as the owner, into a template database. Every worker gets a copy of it and works as the
-application's role. A test that commits (transaction=True) gets a fresh copy afterwards instead of Django's
-TRUNCATE, which the append-only tables refuse - as they should.
+Migrations run once, as the owner, into a template database, which later runs take as it is while nothing that makes
+tables, rights and roles has changed. Every worker gets a copy of it and works as the application's role. A test that
+commits (transaction=True) gets a fresh copy afterwards instead of Django's TRUNCATE, which the append-only tables
+refuse - as they should.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -24,11 +30,33 @@ from django.test import TransactionTestCase
 
 # TESTDB keeps two runs on one server apart.
 PREFIX = "backoffice_test" + os.environ.get("TESTDB", "")
-TEMPLATE = f"{PREFIX}_template"
+# What the schema, the rights and the roles come from: another template for other content.
+SCHEMA = ("*/migrations/*.py", "*/sql/*.sql", "*/models.py", "*/models/*.py")
+ROLES = ("roles.py", "matrix_money.py", "duties.py", "pairs.py", "protection.py", "tables.py")
+COMMANDS = ("load_roles.py", "protect.py")
+OWN_ROOMS = ("backoffice", "ledger", "integrations", "accounts", "payments", "reconciliation", "reporting")
+UNUSED_FOR = timedelta(hours=6)
+_LONG_AGO = "2000-01-01T00:00:00+00:00"
+BASE = Path(__file__).resolve().parent
 
 
 def owner_url() -> str:
     return os.environ["DATABASE_OWNER_URL"]
+
+
+@cache
+def template() -> str:
+    """The name of the template that fits the files as they were when the run began."""
+    if "BACKOFFICE_TEST_TEMPLATE" in os.environ:
+        return os.environ["BACKOFFICE_TEST_TEMPLATE"]
+    digest = hashlib.sha256(owner_url().encode())
+    files = {
+        file for room in OWN_ROOMS for part in SCHEMA for file in (BASE / room).glob(f"**/{part.removeprefix('*/')}")
+    }
+    files |= {file for room in OWN_ROOMS for name in (*ROLES, *COMMANDS) for file in (BASE / room).rglob(name)}
+    for file in sorted([*files, BASE / "requirements" / "base.txt"]):
+        digest.update(f"{file.relative_to(BASE)}\0".encode() + file.read_bytes())
+    return f"backoffice_test_template_{digest.hexdigest()[:12]}"
 
 
 def _admin(statements: list[str], url: str | None = None) -> None:
@@ -58,7 +86,7 @@ def _drop(name: str) -> None:
 
 def _clone(name: str) -> None:
     _drop(name)
-    _admin([f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"'])
+    _admin([f'CREATE DATABASE "{name}" TEMPLATE "{template()}"'])
 
 
 def _named(url: str, name: str) -> str:
@@ -67,17 +95,33 @@ def _named(url: str, name: str) -> str:
 
 
 def build_template() -> None:
-    """Migrate a database as the owner and take it as the template of all others."""
-    _drop(TEMPLATE)
-    _admin([f'CREATE DATABASE "{TEMPLATE}"'])
-    environment = {**os.environ, "DATABASE_URL": _named(owner_url(), TEMPLATE)}
+    """Migrate a database as the owner and take it as the template of all others, if there is none that fits."""
+    link = psycopg2.connect(_named(owner_url(), "postgres"))
+    link.autocommit = True
+    with closing(link), link.cursor() as cursor:
+        # Two runs on one server make it once.
+        cursor.execute("SELECT pg_advisory_lock(hashtext('backoffice test template'))")
+        cursor.execute(
+            "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname LIKE %s",
+            ["backoffice\\_test\\_template\\_%"],
+        )
+        known = dict(cursor.fetchall())
+        if template() not in known:
+            _migrate(making := f"{template()}_making")
+            cursor.execute(f'ALTER DATABASE "{making}" RENAME TO "{template()}"')
+        cursor.execute(f'COMMENT ON DATABASE "{template()}" IS %s', [datetime.now(UTC).isoformat()])
+        for name, used in known.items():
+            if name != template() and datetime.now(UTC) - datetime.fromisoformat(used or _LONG_AGO) > UNUSED_FOR:
+                _drop(name)
+
+
+def _migrate(name: str) -> None:
+    _drop(name)
+    _admin([f'CREATE DATABASE "{name}"'])
+    environment = {**os.environ, "DATABASE_URL": _named(owner_url(), name)}
     for command in (["migrate", "--verbosity", "0"], ["protect"], ["load_roles"]):
         subprocess.run(
-            [sys.executable, "manage.py", *command],
-            cwd=settings.BASE,
-            env=environment,
-            check=True,
-            stdout=subprocess.DEVNULL,
+            [sys.executable, "manage.py", *command], cwd=BASE, env=environment, check=True, stdout=subprocess.DEVNULL
         )
 
 
@@ -86,6 +130,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     first = not hasattr(session.config, "workerinput") and not session.config.option.collectonly
     if first and "DATABASE_OWNER_URL" in os.environ:
         build_template()
+        os.environ["BACKOFFICE_TEST_TEMPLATE"] = template()
 
 
 @pytest.fixture(scope="session")
