@@ -68,6 +68,19 @@ class PairWaiver:
     why: str
 
 
+GIVING = {
+    "JOINER": "new in the team",
+    "MOVER": "other duties",
+    "COVER": "stands in for somebody",
+    registry.OTHER: "other",
+}
+
+
+TAKING = {"LEAVER": "leaves the house", "MOVER": "other duties", "RISK": "risk", registry.OTHER: "other"}
+GLASS = {"ABSENCE": "nobody else is there", "INCIDENT": "incident", registry.OTHER: "other"}
+WAIVING = {"SMALL_FIRM": "too few people", "COVER": "stands in for somebody", registry.OTHER: "other"}
+
+
 def register_all() -> None:
     giving: dict[str, Any] = {"target": _role_target, "target_version": _standing, "changes": _changes}
     for action in (
@@ -79,8 +92,8 @@ def register_all() -> None:
             rehearse=grants.check_grant,
             ask=ASK,
             summary=_summary,
-            **_SHARED,
-            **giving,
+            reasons=GIVING,
+            **{**_SHARED, **giving},
         ),
         Action(
             name=BREAK_GLASS,
@@ -90,8 +103,8 @@ def register_all() -> None:
             rehearse=_check_glass,
             ask=ASK_GLASS,
             summary=_summary,
-            **_SHARED,
-            **giving,
+            reasons=GLASS,
+            **{**_SHARED, **giving},
         ),
         Action(
             name=REVOKE,
@@ -101,8 +114,8 @@ def register_all() -> None:
             rehearse=_check_revoke,
             ask=ASK,
             summary=lambda p: f"Take {p.role} from {_name(p.user_id)}",
-            **_SHARED,
-            **giving,
+            reasons=TAKING,
+            **{**_SHARED, **giving},
         ),
         Action(
             name=WAIVE,
@@ -113,6 +126,7 @@ def register_all() -> None:
             ask=ASK,
             target=lambda p: f"organisation.user:{p.user_id}/pair {p.pair}",
             summary=lambda p: f"Waive pair {p.pair} for {_name(p.user_id)} until {p.until:%Y-%m-%d}",
+            reasons=WAIVING,
             **_SHARED,
         ),
     ):

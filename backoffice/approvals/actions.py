@@ -58,6 +58,13 @@ def register() -> None:
             view="approvals.view_policy",
             changes=_changes,
             checks=_checks,
+            reasons={
+                "RISK": "risk",
+                "COMPLIANCE": "law or regulation",
+                "OPERATIONS": "daily operation",
+                "AUDIT": "finding of an audit",
+                registry.OTHER: "other",
+            },
         )
     )
 

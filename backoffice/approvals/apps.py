@@ -9,13 +9,17 @@ class ApprovalsConfig(AppConfig):
 
     def ready(self) -> None:
         from backoffice.approvals import actions
+        from backoffice.approvals.forms import ask_fields
+        from backoffice.approvals.selectors import sight
         from backoffice.approvals.selectors.waiting import unread, waiting_for
         from backoffice.approvals.services import requests
+        from backoffice.audit import secrecy
         from backoffice.ui import hooks
         from backoffice.ui.navigation import Item, register
 
         actions.register()
-        hooks.gate_with(requests.submit)
+        secrecy.hide_entries(sight.hidden_entries)
+        hooks.gate_with(hooks.Gate(requests.submit, ask_fields))
         register(
             Item("Work", "Approvals", "to-decide", "approvals.view_request", 20, "a", waiting_for),
             Item("Work", "Notices", "notices", "approvals.view_request", 21, "n", unread),

@@ -12,9 +12,10 @@ from django import forms
 from django.contrib.auth.models import Permission
 
 from backoffice.approvals import registry
-from backoffice.approvals.models import ReasonCode
-from backoffice.approvals.registry import Leaf
+from backoffice.approvals.registry import Action, Leaf
+from backoffice.approvals.services import attachments
 from backoffice.approvals.services.attachments import LARGEST
+from backoffice.kernel.errors import DomainError
 from backoffice.kernel.money import BadAmount, parse
 from backoffice.kernel.plain import plain
 from backoffice.organisation.models import LegalEntity
@@ -53,6 +54,10 @@ class ManyForm(forms.Form):
         return {int(pk): token for pk, _, token in pairs}
 
 
+class FilesInput(forms.FileInput):
+    allow_multiple_selected = True
+
+
 class AttachForm(forms.Form):
     file = forms.FileField(help_text=f"PDF, PNG, JPEG or plain text, at most {LARGEST // 1024 // 1024} MB.")
 
@@ -70,8 +75,39 @@ class AmountField(forms.CharField):
             raise forms.ValidationError(str(error)) from error
 
 
+class FilesField(forms.FileField):
+    """Several files, each of a kind and size that requests take; read here, as names with contents."""
+
+    widget = FilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[tuple[str, bytes]]:
+        files = [file for file in (data if isinstance(data, list) else [data]) if file]
+        if len(files) > attachments.MOST:
+            raise forms.ValidationError(f"At most {attachments.MOST} files. Put several pages into one PDF.")
+        # One byte more than the largest says that it is too large; the rest is not read.
+        found = [(file.name, file.read(LARGEST + 1)) for file in files]
+        for name, content in found:
+            try:
+                attachments.kind_of(content)
+            except DomainError as error:
+                raise forms.ValidationError(f"{name}: {error}") from error
+        return found
+
+
+def ask_fields(name: str) -> dict[str, forms.Field]:
+    """What every request says besides its content. The code of the reason is not asked for where the content has it."""
+    action = registry.get(name)
+    files = FilesField(
+        required=False,
+        help_text=f"PDF, PNG, JPEG or plain text, at most {attachments.MOST} of {LARGEST // 1024 // 1024} MB each. "
+        "Who may see the request may open them.",
+    )
+    choices = [("", "Choose one"), *action.reasons.items()]
+    code = {} if action.coded else {"reason_code": forms.ChoiceField(choices=choices, label="Kind of reason")}
+    return {**code, "files": files}
+
+
 class ReasonForm(forms.Form):
-    reason_code = forms.ChoiceField(choices=ReasonCode.choices, initial=ReasonCode.CORRECTION, label="Kind of reason")
     reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), help_text="The approver sees it; it is kept.")
 
 
@@ -79,13 +115,17 @@ class VersionForm(ReasonForm):
     """Another version of a payload: its texts, amounts, days, numbers and choices can change. What it is about
     (keys and ids) stays as it was, because that is what the request belongs to."""
 
-    def __init__(self, *args: Any, kind: type, content: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, action: Action, content: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.kind, self.content = kind, content
-        self.leaves = {"p." + ".".join(map(str, leaf.path)): leaf for leaf in registry.leaves(kind, content)}
+        self.action, self.content = action, content
+        found = registry.leaves(action.payload, content)
+        self.leaves = {"p." + ".".join(map(str, leaf.path)): leaf for leaf in found if leaf.path != (action.coded,)}
         for name, leaf in self.leaves.items():
             self.fields[name] = _field(leaf)
-        self.order_fields([*self.leaves, "reason_code", "reason"])
+        more = ask_fields(action.name)
+        self.fields["reason_code"] = forms.ChoiceField(choices=[*action.reasons.items()], label="Kind of reason")
+        self.fields["files"] = more["files"]
+        self.order_fields([*self.leaves, "reason_code", "reason", "files"])
 
     def payload(self) -> Any:
         """The payload with what the form says."""
@@ -96,7 +136,9 @@ class VersionForm(ReasonForm):
                 place = place[step]
             value = self.cleaned_data[name]
             place[leaf.path[-1]] = None if value in (None, "") and leaf.optional else plain(value)
-        return registry.load(self.kind, content)
+        if self.action.coded:
+            content[self.action.coded] = self.cleaned_data["reason_code"]
+        return registry.load(self.action.payload, content)
 
 
 def _field(leaf: Leaf) -> forms.Field:
@@ -139,7 +181,6 @@ class PolicyForm(ReasonForm):
         held = [("", "–"), *held_permissions()]
         for name in ("approve_permission", "second_permission", "execute_permission"):
             self._choose(name, held)
-        self.order_fields([name for name in self.fields if not name.startswith("reason")])
 
     def _choose(self, name: str, choices: list[tuple[str, str]]) -> None:
         field: Any = self.fields[name]

@@ -47,17 +47,6 @@ class Covers(models.TextChoices):
     BOTH = "BOTH", "either"
 
 
-class ReasonCode(models.TextChoices):
-    """Why something is asked for, for counting; the words are in `reason`."""
-
-    CORRECTION = "CORRECTION", "correction of an error"
-    CLIENT = "CLIENT", "the client asked"
-    RISK = "RISK", "risk"
-    COMPLIANCE = "COMPLIANCE", "law or regulation"
-    OPERATIONS = "OPERATIONS", "daily operation"
-    OTHER = "OTHER", "other"
-
-
 class Policy(models.Model):
     """Who must agree to an action, from which amount on. No matching row means: one approval is needed.
 
@@ -137,7 +126,7 @@ class Request(models.Model):
     amount = models.DecimalField(max_digits=24, decimal_places=8, null=True)
     currency = models.CharField(max_length=10, blank=True)
     reason = models.TextField()
-    reason_code = models.CharField(max_length=12, choices=ReasonCode.choices, default=ReasonCode.OTHER)
+    reason_code = models.CharField(max_length=20, default="OTHER", help_text="one of the action's reasons")
     version = models.PositiveSmallIntegerField(default=1)
     replaces = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="replaced_by")
     money = models.BooleanField(default=False)

@@ -40,6 +40,18 @@ class Change:
     after: str
 
 
+# Why something is asked for, for counting; the words are in the request's `reason`. An action may name others.
+OTHER = "OTHER"
+REASONS: Mapping[str, str] = {
+    "CORRECTION": "correction of an error",
+    "CLIENT": "the client asked",
+    "RISK": "risk",
+    "COMPLIANCE": "law or regulation",
+    "OPERATIONS": "daily operation",
+    OTHER: "other",
+}
+
+
 def _no_client(_: Any) -> str:
     return ""
 
@@ -64,6 +76,9 @@ def _open(_: Any) -> str:
     return ""
 
 
+def _nothing(actor: Any, payload: Any, request: Any) -> None: ...
+
+
 def _everybody(user: Any, code: str) -> bool:
     return True
 
@@ -82,8 +97,12 @@ class Action:
     may decide sees it anyway. `money` says that the use case moves money: it is never approved in bulk.
     `risk` gives the codes of the target's risk flags, `knows(user, code)` whether a reader may see one of them.
     `blocked` is a neutral sentence why it cannot be approved or executed now, '' if it can. `forbids` names the
-    people who may not decide (who set a hold does not release it). `rehearse` is tried when asked where the use
-    case itself can only run once approved; `knows_request` hands the request's id to the use case.
+    people who may not decide (who set a hold does not release it). `reasons` are the codes of reasons one may ask with,
+    with their words; where the content itself carries the code, `coded` names its field. `rehearse` is tried when
+    asked where the use case itself can only run once approved; `knows_request` hands the request's id to the use case.
+    `moved(actor, payload, request)` is told of every state but "executed" ("pending" included, when it was just asked),
+    in the transaction that brings it about: what was set aside for a request is given back when it is rejected,
+    withdrawn or expires. `page` is the address of the page of what it is about, '' if there is none.
     """
 
     name: str
@@ -110,6 +129,14 @@ class Action:
     forbids: Callable[[Any], Collection[int]] = _nobody
     rehearse: Callable[..., Any] | None = None
     knows_request: bool = False
+    moved: Callable[[Any, Any, Any], None] = _nothing
+    page: Callable[[Any], str] = _open
+    reasons: Mapping[str, str] = field(default_factory=lambda: REASONS)
+    coded: str = ""
+
+    def reason_code(self, payload: Any, given: str) -> str:
+        """The code a request is stored with."""
+        return str(getattr(payload, self.coded)) if self.coded else given
 
 
 _actions: dict[str, Action] = {}
@@ -125,8 +152,30 @@ def get(name: str) -> Action:
     return _actions[name]
 
 
+def words_of(action: str, code: str) -> str:
+    """What a stored code of a reason says; the code itself where this version does not know it any more."""
+    known = _actions.get(action)
+    return (known.reasons if known else REASONS).get(code) or REASONS.get(code, code)
+
+
 def all_actions() -> list[Action]:
     return [_actions[name] for name in sorted(_actions)]
+
+
+# (user, name in the log) -> words and address, or None where this person may not see it.
+Namer = Callable[[Any, str], tuple[str, str] | None]
+_namers: list[Namer] = []
+
+
+def name_clients(namer: Namer) -> None:
+    """Have pages show whom a request is about. What is stored with a request names nobody."""
+    _namers.append(namer)
+
+
+def named_client(user: Any, reference: str) -> tuple[str, str] | None:
+    """What a client is called and where its page is; None where nobody is meant or the person may not see it."""
+    found = (namer(user, reference) for namer in _namers) if reference else ()
+    return next((name for name in found if name), None)
 
 
 def load(kind: type, data: Any) -> Any:

@@ -111,6 +111,10 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(label="Reason", widget=forms.Textarea, help_text="Shown to whoever decides, and kept.")
 
 
+class LookForm(forms.Form):
+    reason = forms.CharField(label="Reason", widget=forms.Textarea, help_text="The auditors read it, with every page.")
+
+
 def role_choice() -> forms.ModelChoiceField[Group]:
     """A role by its code."""
     return forms.ModelChoiceField(queryset=Group.objects.order_by("name"), to_field_name="name", label="Role")

@@ -11,15 +11,17 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
-from backoffice.kernel.actor import System
+from backoffice.kernel.actor import Person, System
 from backoffice.organisation.models import User
-from backoffice.signin.models import End
+from backoffice.organisation.selectors import scope
+from backoffice.signin.models import End, Impersonation
+from backoffice.signin.selectors import looking as rules
 from backoffice.signin.selectors.standing import Standing, standing
-from backoffice.signin.services import sessions
-from backoffice.ui.requests import ip_of, request_id_of
+from backoffice.signin.services import looking, sessions
+from backoffice.ui.requests import act_as, ip_of, request_id_of
 
 SESSION = "signin"
 Answer = Callable[[HttpRequest], HttpResponseBase]
@@ -28,6 +30,12 @@ _SAID = {
     End.AGE: "A session lasts one working day. Sign in to go on.",
     End.SIGNED_OUT: "",
 }
+# What may be sent while one looks as somebody else.
+_LEAVING = frozenset({"end-impersonation", "sign-out"})
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+ONLY_LOOKING = "You are looking as {}: nothing can be changed. End the look first, then do it as yourself."
+NO_FILES = "You are looking as {}: files are not taken away. Ask them for the file, or end the look first."
+LOOK_OVER = "You are no longer looking as {}, so what you sent was not done."
 
 
 class Headers:
@@ -92,3 +100,63 @@ def _hide(request: HttpRequest, user: User, found: Standing) -> None:
 def _let_in(request: HttpRequest, found: Standing) -> None:
     request.standing = found  # type: ignore[attr-defined]
     request.verified_at = found.session.stepped_at  # type: ignore[attr-defined]
+
+
+class Looking:
+    """Stands behind the gate. The state of a look is a row that hangs on the session's row; the browser holds nothing
+    of it. Whether it may go on is asked on every request."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self._answer = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        found: Standing | None = getattr(request, "standing", None)
+        if found is None or not found.complete or found.looking is None:
+            return self._answer(request)
+        row = Impersonation.objects.select_related("by", "user").get(pk=found.looking)
+        why = rules.over(row)
+        if why is not None:
+            looking.end(actor=_person(request, row.by, str(row.by)), impersonation_id=row.pk, why=why)
+            messages.info(request, f"You no longer look as {row.user}: {why.label}.")
+            return self._answer(request) if request.method in _SAFE else _refuse(request, LOOK_OVER.format(row.user))
+        _become(request, row)
+        response = self._answer(request)
+        if response.streaming or "attachment" in response.get("Content-Disposition", ""):
+            return _refuse(request, NO_FILES.format(row.user))
+        return response
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        """Every page that is looked at is noted before it is made; everything but looking is refused."""
+        row: Impersonation | None = getattr(request, "looking", None)
+        if row is None:
+            return None
+        match = request.resolver_match
+        if request.method not in _SAFE:
+            leaving = match is not None and match.view_name in _LEAVING
+            return None if leaving else _refuse(request, ONLY_LOOKING.format(row.user))
+        looking.note(
+            actor=_person(request, row.by, f"{row.by} as {row.user}"),
+            row=row,
+            path=request.path,
+            parameters=request.GET,
+            once=getattr(getattr(view, "view_class", None), "background", False),
+        )
+        return None
+
+
+def _become(request: HttpRequest, row: Impersonation) -> None:
+    """The pages are shown as to the other, without what is withheld and without a fresh factor; what they record was
+    done by the administrator."""
+    scope.withhold(row.user, rules.WITHHELD)
+    request.user = row.user
+    request.looking = row  # type: ignore[attr-defined]
+    request.verified_at = None  # type: ignore[attr-defined]
+    act_as(request, _person(request, row.by, f"{row.by} as {row.user}"))
+
+
+def _person(request: HttpRequest, user: User, name: str) -> Person:
+    return Person(user_id=user.pk, name=name, request_id=request_id_of(request), ip=ip_of(request))
+
+
+def _refuse(request: HttpRequest, said: str) -> HttpResponse:
+    return render(request, "signin/only_looking.html", {"said": said}, status=403)

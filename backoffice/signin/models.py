@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -12,6 +12,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from backoffice.kernel.tables import Access
 from backoffice.signin import sealing
+
+LOOK_MOST = timedelta(minutes=30)
 
 
 class End(models.TextChoices):
@@ -67,6 +69,58 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} since {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class LookEnd(models.TextChoices):
+    BY_PERSON = "BY_PERSON", "ended by the person"
+    TIME = "TIME", "its time was over"
+    SESSION = "SESSION", "the session ended"
+    RIGHTS = "RIGHTS", "somebody's rights changed"
+
+
+class Impersonation(models.Model):
+    """A system administrator looks at the pages as somebody else would see them, for at most half an hour, and changes
+    nothing. It hangs on the row of a session, so no cookie says anything about it.
+
+    What began it never changes, and PostgreSQL ends it with its session (sql/looking.sql).
+    """
+
+    access = Access.EDIT
+
+    session = models.ForeignKey(Session, on_delete=models.PROTECT, related_name="+")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    reason = models.TextField()
+    started_at = models.DateTimeField()
+    until = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    end = models.CharField(max_length=10, choices=LookEnd.choices, blank=True)
+
+    class Meta:
+        permissions: ClassVar[list[tuple[str, Any]]] = [
+            ("impersonate", "Can look at the pages as another person, read-only"),
+        ]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["session"], condition=models.Q(ended_at__isnull=True), name="impersonation_once_per_session"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(by=models.F("user")) & ~models.Q(reason=""), name="impersonation_of_another"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(until__gt=models.F("started_at"))
+                & models.Q(until__lte=models.F("started_at") + LOOK_MOST),
+                name="impersonation_is_short",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(ended_at__isnull=True, end="")
+                | models.Q(ended_at__isnull=False) & ~models.Q(end=""),
+                name="impersonation_end_has_a_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.by_id} as {self.user_id} since {self.started_at:%Y-%m-%d %H:%M}"
 
 
 class Authenticator(TOTPDevice):

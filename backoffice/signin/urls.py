@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from backoffice.signin.views import door, own, people
+from backoffice.signin.views import door, looking, own, people
 
 urlpatterns = [
     path("sign-in/", door.SignIn.as_view(), name="sign-in"),
@@ -25,6 +25,8 @@ urlpatterns = [
     path("people/sign-in/<int:pk>/link/", people.SendLink.as_view(), name="send-link"),
     path("people/sign-in/<int:pk>/end-sessions/", people.EndSessions.as_view(), name="end-sessions"),
     path("people/sign-in/<int:pk>/remove-factor/", people.RemoveFactor.as_view(), name="remove-factor"),
+    path("people/sign-in/<int:pk>/look/", looking.Impersonate.as_view(), name="impersonate"),
+    path("looking/end/", looking.EndImpersonation.as_view(), name="end-impersonation"),
     path("people/networks/", people.Networks.as_view(), name="networks"),
     path("people/networks/allow/", people.AllowNetwork.as_view(), name="allow-network"),
     path("people/networks/<int:pk>/remove/", people.RemoveNetwork.as_view(), name="remove-network"),

@@ -44,7 +44,8 @@ class Difference:
     and `fourth` are optional further sides.
 
     Values are equal when they compare equal; `same` overrules that where equality needs a rule (a time within
-    the window, a volume in other units).
+    the window, a volume in other units). `usual` says that these sides tell it each in their own way: a difference
+    is shown as one, and not as what is wrong.
     """
 
     label: str
@@ -53,6 +54,7 @@ class Difference:
     third: Any = None
     fourth: Any = None
     same: bool | None = None
+    usual: bool = False
 
     def values(self, sides: int) -> list[Any]:
         return [self.left, self.right, self.third, self.fourth][:sides]
@@ -217,9 +219,10 @@ def _difference(row: Difference, sides: int, silent: set[int], height: int) -> S
     same = row.same if row.same is not None else all(value == said[0] for value in said)
     if len(said) > 1:
         sign = tag("span", "=" if same else "≠", aria_hidden="true")
-        word = tag("span", "same" if same else "different", class_="sr")
+        word = tag("span", "same" if same else "different, as is usual" if row.usual else "different", class_="sr")
     else:
         same, sign, word = True, None, None
+    loud = not same and not row.usual
     cells: list[SafeString | None] = []
     for n, value in enumerate(values):
         if n in silent:
@@ -229,11 +232,11 @@ def _difference(row: Difference, sides: int, silent: set[int], height: int) -> S
         elif value is NOT_SAID:
             cells.append(tag("td", nothing("not said here")))
         elif value is None:
-            cells.append(tag("td", nothing() if same else _missing(), class_="" if same else "other"))
+            cells.append(tag("td", _missing() if loud else nothing(), class_="other" if loud else ""))
         else:
-            cells.append(tag("td", shown(value), class_="" if same or value == said[0] else "other"))
+            cells.append(tag("td", shown(value), class_="other" if loud and value != said[0] else ""))
     label = tag("th", row.label, scope="row")
-    return tag("tr", tag("td", sign, word, class_="sign"), label, join(cells), class_="same" if same else "differs")
+    return tag("tr", tag("td", sign, word, class_="sign"), label, join(cells), class_="differs" if loud else "same")
 
 
 def _missing(says: str = "missing") -> SafeString:

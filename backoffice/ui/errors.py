@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
-from backoffice.kernel.errors import DomainError, NotFound, NotPermitted
+from backoffice.kernel.errors import DomainError, Forbidden, NotFound, NotPermitted
 from backoffice.ui.requests import request_id_of
 
 
@@ -19,9 +19,10 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """403, naming the permission that is missing, so that it can be asked for."""
+    """403, naming the permission that is missing, so that it can be asked for, or why it is somebody else's."""
     permission = exception.permission if isinstance(exception, NotPermitted) else ""
-    return render(request, "errors/403.html", {"permission": permission}, status=403)
+    said = str(exception) if isinstance(exception, Forbidden) else ""
+    return render(request, "errors/403.html", {"permission": permission, "said": said}, status=403)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -41,7 +42,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def refused(request: HttpRequest, error: DomainError) -> HttpResponse:
     """A use case refused outside a form: its sentence as a page."""
-    if isinstance(error, NotPermitted):
+    if isinstance(error, Forbidden):
         return forbidden(request, error)
     if isinstance(error, NotFound):
         return not_found(request, error)

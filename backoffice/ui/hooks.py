@@ -6,9 +6,11 @@ their `AppConfig.ready`; a page that needs a hook nobody registered fails loudly
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from django import forms
 
 from backoffice.kernel.actor import Person
 
@@ -36,13 +38,28 @@ class ExportRecorder(Protocol):
     def __call__(self, export: Export, /) -> None: ...
 
 
-class Gate(Protocol):
-    """Asks for a use case that needs other people's consent; returns the stored request.
+class Submit(Protocol):
+    """Asks for a use case that needs other people's consent; returns the stored request. `files` are names with
+    contents. `backoffice.approvals.services.requests.submit` has this shape."""
 
-    `backoffice.approvals.services.requests.submit` has this shape.
-    """
+    def __call__(
+        self,
+        *,
+        actor: Person,
+        action: str,
+        payload: Any,
+        reason: str,
+        reason_code: str,
+        files: Sequence[tuple[str, bytes]],
+    ) -> Any: ...
 
-    def __call__(self, *, actor: Person, action: str, payload: Any, reason: str, reason_code: str) -> Any: ...
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Where requests go: `submit` takes them, `fields` names what a form asks for besides its own fields, by action."""
+
+    submit: Submit
+    fields: Callable[[str], Mapping[str, forms.Field]]
 
 
 _recorders: list[ExportRecorder] = []
@@ -65,7 +82,26 @@ def gate_with(gate: Gate) -> None:
     _gates.append(gate)
 
 
-def submit(*, actor: Person, action: str, payload: Any, reason: str, reason_code: str = "OTHER") -> Any:
-    """Ask for a gated use case through the registered gate. `reason_code` is one of approvals' ReasonCode."""
+def ask_fields(action: str) -> Mapping[str, forms.Field]:
+    """What every request for this action says besides its content: the code of its reason, files."""
+    return _gate().fields(action)
+
+
+def submit(
+    *,
+    actor: Person,
+    action: str,
+    payload: Any,
+    reason: str,
+    reason_code: str = "OTHER",
+    files: Sequence[tuple[str, bytes]] = (),
+) -> Any:
+    """Ask for a gated use case through the registered gate. `reason_code` is one of the action's reasons."""
+    return _gate().submit(
+        actor=actor, action=action, payload=payload, reason=reason, reason_code=reason_code, files=files
+    )
+
+
+def _gate() -> Gate:
     assert _gates, "nobody takes requests: call hooks.gate_with when the project starts"
-    return _gates[0](actor=actor, action=action, payload=payload, reason=reason, reason_code=reason_code)
+    return _gates[0]

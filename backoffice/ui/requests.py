@@ -32,6 +32,11 @@ def actor_of(request: HttpRequest) -> Person:
     return known
 
 
+def act_as(request: HttpRequest, actor: Person) -> None:
+    """What is recorded in this request was done by this person, whoever the pages are shown to."""
+    request._actor = actor  # type: ignore[attr-defined]
+
+
 def request_id_of(request: HttpRequest) -> str:
     """The number in the X-Request-Id header of the answer; empty where no middleware has run."""
     found: str = getattr(request, "request_id", "")

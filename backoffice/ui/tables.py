@@ -96,7 +96,7 @@ class Table:
         for column in self.columns:
             label = f"{column.label} (UTC)" if column.kind is Kind.DATETIME else column.label
             found.append(ExportColumn(label, column.kind, column.width, _typed_reader(column)))
-            source = column.currency or column
+            source = column.currency or id(column)
             if column.kind is Kind.MONEY and source not in currencies:
                 currencies.add(source)
                 label = "Currency" if one_currency and column.currency else f"{column.label} currency"

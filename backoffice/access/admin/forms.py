@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
+from backoffice.access.actions import GIVING
 from backoffice.access.services import pairs
 from backoffice.access.services.people import FIELDS
 from backoffice.kernel.errors import DomainError
@@ -30,6 +31,9 @@ class PersonForm(_ModelForm):
     )
     entities = forms.ModelMultipleChoiceField(
         LegalEntity.objects.none(), required=False, widget=forms.CheckboxSelectMultiple, label="In these entities"
+    )
+    reason_code = forms.ChoiceField(
+        choices=[("", "Choose one"), *GIVING.items()], required=False, label="Kind of reason"
     )
     reason = forms.CharField(
         required=False, widget=forms.Textarea(attrs={"rows": 2}), label="Reason", help_text="The approver sees it."
@@ -59,6 +63,8 @@ class PersonForm(_ModelForm):
             self.add_error("roles", str(error))
         if not data.get("entities"):
             self.add_error("entities", "Say in which legal entities.")
+        if not data.get("reason_code"):
+            self.add_error("reason_code", "Choose one.")
         if not (data.get("reason") or "").strip():
             self.add_error("reason", "Say why: the approver sees it.")
         return data

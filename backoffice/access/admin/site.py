@@ -1,8 +1,8 @@
 """The Django admin, cut down to the administration of users: our permissions, our sign-in, no shortcut for anybody.
 
 `is_staff` and `is_superuser` mean nothing here. Everything is read-only but people, and of people their names and
-whether they may sign in; roles are asked for (users.py). Passwords, second factors and sessions have pages of their
-own under Sign-in.
+whether they may sign in; roles are asked for (users.py). Whoever changes something has given a fresh code. Passwords,
+second factors and sessions have pages of their own under Sign-in.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, URLResolver
 
 from backoffice.access.services.people import ADMINISTER
+from backoffice.approvals.services import steps
 from backoffice.kernel.errors import NotPermitted
 from backoffice.organisation.selectors import scope
+from backoffice.ui.requests import actor_of
 
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # Doors of Django's own that ours replace, and addresses nobody needs.
 _DROPPED = {"login", "logout", "password_change", "password_change_done", "view_on_site", "autocomplete"}
 
@@ -46,10 +49,18 @@ class HouseAdmin(AdminSite):
                 return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
             if not self.has_permission(request):
                 raise NotPermitted(ADMINISTER)
+            if _changes(request):
+                steps.require_fresh_factor(actor=actor_of(request))
             answer: HttpResponseBase = inner(request, *args, **kwargs)
             return answer
 
         return guarded
+
+
+def _changes(request: HttpRequest) -> bool:
+    """Whether this changes something or is a form that will: asked before it is filled in, so nothing typed is lost."""
+    name = request.resolver_match.url_name or "" if request.resolver_match else ""
+    return request.method not in _SAFE or name.endswith(("user_add", "user_change"))
 
 
 if TYPE_CHECKING:  # generic for the type checker alone

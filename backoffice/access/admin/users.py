@@ -49,7 +49,7 @@ class People(ReadOnly):
         return super().get_queryset(request).prefetch_related("groups")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        asked = ("Ask for roles", {"fields": ("roles", "entities", "reason")})
+        asked = ("Ask for roles", {"fields": ("roles", "entities", "reason_code", "reason")})
         own = (None, {"fields": ("username", *people.FIELDS)})
         if obj is None:
             return (own, asked)
@@ -106,7 +106,11 @@ class People(ReadOnly):
             )
             try:
                 made = requests.submit(
-                    actor=actor_of(request), action=actions.GRANT, payload=payload, reason=data["reason"]
+                    actor=actor_of(request),
+                    action=actions.GRANT,
+                    payload=payload,
+                    reason=data["reason"],
+                    reason_code=data["reason_code"],
                 )
             except DomainError as error:
                 messages.error(request, f"{role} was not asked for: {error}")

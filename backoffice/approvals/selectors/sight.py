@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import BigIntegerField, CharField, Exists, Func, Model, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Cast
 
 from backoffice.approvals import registry
-from backoffice.approvals.models import Policy
+from backoffice.approvals.models import Policy, Request
 from backoffice.organisation.models import User
 from backoffice.organisation.selectors import scope
 
@@ -44,3 +45,21 @@ def held_of(user: User) -> list[str]:
         known = sorted(name for name in names if scope.may(user, name))
         user._deciding_permissions = known  # type: ignore[attr-defined]
     return known
+
+
+def may_decide(user: User, row: Request) -> bool:
+    """Whether the person holds one of the permissions to approve this request."""
+    second = bool(row.second_permission) and scope.may(user, row.second_permission)
+    return second or scope.may(user, row.approve_permission)
+
+
+def hidden_entries(user: User) -> Q | None:
+    """Entries of the audit log about requests that this person could not open: what was asked, and why it was rejected
+    or returned, is for those who may read the request itself. Whoever verifies the log reads all of it."""
+    if scope.may(user, "audit.verify_log"):
+        return None
+    label = f"{Request._meta.label_lower}:"
+    number = Func(OuterRef("target"), Value(f"^{label}([0-9]+)$"), function="substring", output_field=CharField())
+    rows = Request.objects.order_by()
+    known = visible(user, rows) if scope.may(user, VIEW) else rows.none()
+    return Q(~Exists(known.filter(pk=Cast(number, BigIntegerField()))), target__startswith=label)

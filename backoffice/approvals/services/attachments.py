@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from django.db import transaction
 
-from backoffice.approvals.models import Attachment, Blob, Part, State
+from backoffice.approvals.models import Attachment, Blob, Part, Request, State
 from backoffice.approvals.services import steps
 from backoffice.audit import services as audit
 from backoffice.kernel import clock
@@ -24,32 +25,45 @@ _BEGINNINGS = {
 KINDS = (*_BEGINNINGS, "text/plain")
 
 
+# Names as they were given, with contents.
+Files = Sequence[tuple[str, bytes]]
+
+
 def attach(*, actor: Person, request_id: int, name: str, content: bytes) -> Attachment:
     """Put a file beside one's own request, before anybody approved it: an approval covers what was there."""
-    kind = kind_of(content)
     with transaction.atomic(durable=True):
         request = steps.opened(actor=actor, request_id=request_id, states=(State.PENDING,))
         if request.maker_id != actor.user_id:
             raise DomainError("Only the person who asked adds files.")
         if request.participations.filter(part=Part.APPROVER).exists():
             raise DomainError("Somebody has approved this already. Withdraw it and ask again with the file.")
-        if request.attachments.count() >= MOST:
-            raise DomainError(f"A request takes {MOST} files. Put several pages into one PDF.")
-        digest = hashlib.sha256(content).hexdigest()
-        if request.attachments.filter(blob=digest).exists():
-            raise DomainError("This file is there already.")
-        blob = Blob.objects.filter(pk=digest).first() or Blob.objects.create(hash=digest, content=content)
-        file = Attachment.objects.create(
-            request=request,
-            blob=blob,
-            name=_plain_name(name),
-            content_type=kind,
-            size=len(content),
-            added_by_id=actor.user_id,
-            added_at=clock.now(),
-        )
-        audit.record(actor=actor, action="approval.attached", target=request, data={"hash": digest, "kind": kind})
+        (file,) = put_all(actor=actor, request=request, files=[(name, content)])
         return file
+
+
+def put_all(*, actor: Person, request: Request, files: Files) -> list[Attachment]:
+    """Store files beside an open request in the caller's transaction: all of them or none."""
+    if len(files) + (request.attachments.count() if files else 0) > MOST:
+        raise DomainError(f"A request takes {MOST} files. Put several pages into one PDF.")
+    return [_put(actor, request, name, content) for name, content in files]
+
+
+def _put(actor: Person, request: Request, name: str, content: bytes) -> Attachment:
+    kind, digest = kind_of(content), hashlib.sha256(content).hexdigest()
+    if request.attachments.filter(blob=digest).exists():
+        raise DomainError("This file is there already.")
+    blob = Blob.objects.filter(pk=digest).first() or Blob.objects.create(hash=digest, content=content)
+    file = Attachment.objects.create(
+        request=request,
+        blob=blob,
+        name=_plain_name(name),
+        content_type=kind,
+        size=len(content),
+        added_by_id=actor.user_id,
+        added_at=clock.now(),
+    )
+    audit.record(actor=actor, action="approval.attached", target=request, data={"hash": digest, "kind": kind})
+    return file
 
 
 def kind_of(content: bytes) -> str:

@@ -50,6 +50,9 @@ def store(
     same moment both count for the daily sum."""
     if not reason.strip():
         raise DomainError("Say why: the reason is shown to the approver and kept.")
+    reason_code = action.reason_code(payload, reason_code)
+    if reason_code not in action.reasons:
+        raise DomainError(f"Choose one of the reasons of this request: {', '.join(action.reasons.values())}.")
     try:
         with transaction.atomic():
             return _store(
@@ -110,6 +113,7 @@ def _store(
     if replaces:
         said["replaces"] = audit.name_of(replaces)
     audit.record(actor=actor, action="approval.requested", target=request, data=said)
+    action.moved(actor, payload, request)
     notices.tell(request)
     return request
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from backoffice.kernel.errors import DomainError
+from backoffice.kernel.errors import DomainError, Forbidden
 
 
 class AlreadyAsked(DomainError):
     """The same thing is already waiting for a decision."""
 
 
-class SameEyes(DomainError):
+class SameEyes(Forbidden):
     """The person already took another part in this request."""
 
 
@@ -17,7 +17,7 @@ class NotOpen(DomainError):
     """The request was decided, withdrawn or has expired."""
 
 
-class Excluded(DomainError):
+class Excluded(Forbidden):
     """The person took part in what the request is about, and so may not decide it."""
 
 

@@ -11,9 +11,10 @@ from typing import Any
 from django.db import transaction
 
 from backoffice.approvals import registry
-from backoffice.approvals.models import OPEN, Part, ReasonCode, Request, State
+from backoffice.approvals.models import OPEN, Part, Request, State
 from backoffice.approvals.selectors import progress
-from backoffice.approvals.services import freezing, steps
+from backoffice.approvals.services import attachments, freezing, steps
+from backoffice.approvals.services.attachments import Files
 from backoffice.approvals.services.freezing import rehearse
 from backoffice.approvals.services.refusals import AlreadyAsked, Blocked, Excluded, NotNeeded, NotOpen, SameEyes
 from backoffice.audit import services as audit
@@ -40,16 +41,27 @@ __all__ = [
 ]
 
 
-def submit(*, actor: Person, action: str, payload: Any, reason: str, reason_code: str = ReasonCode.OTHER) -> Request:
-    """Ask for a use case. It is rehearsed first, so that only what would work is put before an approver."""
+def submit(
+    *, actor: Person, action: str, payload: Any, reason: str, reason_code: str = registry.OTHER, files: Files = ()
+) -> Request:
+    """Ask for a use case. It is rehearsed first, so that only what would work is put before an approver; with files
+    that are refused, nothing is asked for."""
     chosen = registry.get(action)
     steps.permit(actor=actor, permission=chosen.ask, entity_id=chosen.entity_id(payload))
     with transaction.atomic(durable=True):
-        return freezing.store(actor=actor, action=chosen, payload=payload, reason=reason, reason_code=reason_code)
+        request = freezing.store(actor=actor, action=chosen, payload=payload, reason=reason, reason_code=reason_code)
+        attachments.put_all(actor=actor, request=request, files=files)
+        return request
 
 
 def replace(
-    *, actor: Person, request_id: int, payload: Any, reason: str, reason_code: str = ReasonCode.OTHER
+    *,
+    actor: Person,
+    request_id: int,
+    payload: Any,
+    reason: str,
+    reason_code: str = registry.OTHER,
+    files: Files = (),
 ) -> Request:
     """A new version of a request that was returned: a new row with approvals of its own, linked to the old one."""
     with transaction.atomic(durable=True):
@@ -62,9 +74,11 @@ def replace(
         steps.permit(actor=actor, permission=chosen.ask, entity_id=chosen.entity_id(payload))
         if chosen.entity_id(payload) != old.entity_id:
             raise DomainError("A new version stays in its legal entity. Ask for something new instead.")
-        return freezing.store(
+        request = freezing.store(
             actor=actor, action=chosen, payload=payload, reason=reason, reason_code=reason_code, replaces=old
         )
+        attachments.put_all(actor=actor, request=request, files=files)
+        return request
 
 
 def approve(*, actor: Person, request_id: int, seen_hash: str, reason: str = "", token: str = "") -> Request:
@@ -87,7 +101,7 @@ def approve(*, actor: Person, request_id: int, seen_hash: str, reason: str = "",
             left = progress.missing(request).count
             audit.record(actor=actor, action="approval.approved", target=request, data={"missing": left})
             if not left and request.execute_permission:
-                steps.finish(request, State.APPROVED)
+                steps.finish(actor=actor, request=request, state=State.APPROVED)
             elif not left:
                 steps.run(actor=actor, request=request, payload=payload)
             return request
@@ -110,7 +124,7 @@ def reject(*, actor: Person, request_id: int, seen_hash: str, reason: str, token
             reason=reason.strip(),
         )
         audit.record(actor=actor, action="approval.rejected", target=request, data={"reason": reason.strip()})
-        steps.finish(request, State.REJECTED)
+        steps.finish(actor=actor, request=request, state=State.REJECTED)
         return request
 
 
@@ -128,7 +142,7 @@ def return_for_change(*, actor: Person, request_id: int, seen_hash: str, reason:
             reason=reason.strip(),
         )
         audit.record(actor=actor, action="approval.returned", target=request, data={"reason": reason.strip()})
-        steps.finish(request, State.RETURNED)
+        steps.finish(actor=actor, request=request, state=State.RETURNED)
         return request
 
 
@@ -139,7 +153,7 @@ def withdraw(*, actor: Person, request_id: int, reason: str = "") -> Request:
         if request.maker_id != actor.user_id:
             raise DomainError("Only the person who asked can withdraw a request; you can reject it.")
         audit.record(actor=actor, action="approval.withdrawn", target=request, data={"reason": reason})
-        steps.finish(request, State.WITHDRAWN)
+        steps.finish(actor=actor, request=request, state=State.WITHDRAWN)
         return request
 
 
@@ -170,7 +184,7 @@ def expire() -> int:
     count = 0
     for request in due.order_by("pk"):
         audit.record(actor=System("approvals.expire"), action="approval.expired", target=request)
-        steps.finish(request, State.EXPIRED)
+        steps.finish(actor=System("approvals.expire"), request=request, state=State.EXPIRED)
         count += 1
     return count
 

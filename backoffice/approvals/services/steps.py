@@ -15,8 +15,8 @@ from backoffice.approvals.services import notices
 from backoffice.approvals.services.refusals import Blocked, Excluded, NotOpen, SameEyes
 from backoffice.audit import services as audit
 from backoffice.kernel import clock
-from backoffice.kernel.actor import Person
-from backoffice.kernel.errors import NotFound, NotPermitted, Stale, StepUpNeeded
+from backoffice.kernel.actor import Actor, Person
+from backoffice.kernel.errors import Forbidden, NotFound, NotPermitted, Stale, StepUpNeeded
 from backoffice.kernel.plain import digest, plain
 from backoffice.organisation.models import User
 from backoffice.organisation.selectors import scope
@@ -95,11 +95,28 @@ def require_unblocked(request: Request, payload: Any) -> None:
         raise Blocked(f"This cannot go on now: {against}. Nothing was changed.")
 
 
-def take_part(*, actor: Person, request: Request, part: Part, reason: str = "", covers: str = Covers.FIRST) -> None:
-    """Write the person's one part, with the automatic checks as they stand at this moment."""
+def require_no_part(*, actor: Person, request: Request) -> None:
+    """Refuse who has a part in the request already: maker, approvers and executor are different people."""
     earlier = request.participations.filter(person_id=actor.user_id).first()
     if earlier is not None:
         raise SameEyes(f"You {earlier.get_part_display()} this request yourself. Another person has to take this step.")
+
+
+def require_may_take(*, actor: Person, request: Request, part: Part) -> None:
+    """Refuse who could not take this step whatever they sent. Pages ask before they show or read a form."""
+    if part is not Part.EXECUTOR:
+        permit_deciding(actor=actor, request=request)
+    elif request.execute_permission:
+        scope.require(user_of(actor=actor), request.execute_permission)
+    else:
+        raise Forbidden("The last approval carries this request out: there is nothing to execute.")
+    require_no_part(actor=actor, request=request)
+    require_unconcerned(actor=actor, request=request)
+
+
+def take_part(*, actor: Person, request: Request, part: Part, reason: str = "", covers: str = Covers.FIRST) -> None:
+    """Write the person's one part, with the automatic checks as they stand at this moment."""
+    require_no_part(actor=actor, request=request)
     Participation.objects.create(
         request=request,
         person_id=actor.user_id,
@@ -120,13 +137,17 @@ def run(*, actor: Person, request: Request, payload: Any) -> None:
     result = action.use_case(actor=actor, **arguments(payload), **more)
     request.result = {"returned": audit.name_of(result) if hasattr(result, "_meta") else plain(result)}
     audit.record(actor=actor, action="approval.executed", target=request, data=request.result)
-    finish(request, State.EXECUTED)
+    finish(actor=actor, request=request, state=State.EXECUTED)
 
 
-def finish(request: Request, state: State) -> None:
+def finish(*, actor: Actor, request: Request, state: State) -> None:
+    """The request's new state, known to whoever it concerns in the same transaction."""
     request.state = state
     request.finished_at = None if state == State.APPROVED else clock.now()
     request.save(update_fields=["state", "finished_at", "result"])
+    action = registry.get(request.action)
+    if state != State.EXECUTED:
+        action.moved(actor, registry.load(action.payload, request.payload), request)
     notices.tell(request)
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+from django.db.models import Model, QuerySet
 from django.forms import Form
 from django.urls import reverse
 
 from backoffice.approvals import forms, registry
-from backoffice.approvals.models import Request, State
+from backoffice.approvals.models import Part, Participation, Request, State
 from backoffice.approvals.registry import Level
-from backoffice.approvals.selectors import progress, verdicts
-from backoffice.approvals.services import attachments, bulk, requests
+from backoffice.approvals.selectors import progress, sight, verdicts
+from backoffice.approvals.services import attachments, bulk, requests, steps
 from backoffice.approvals.services.bulk import Outcome
+from backoffice.approvals.services.refusals import SameEyes
 from backoffice.approvals.views.lists import Room
 from backoffice.kernel.actor import Person
+from backoffice.kernel.errors import NotPermitted
+from backoffice.ui.requests import actor_of
 from backoffice.ui.views import ActionPage
+
+M = TypeVar("M", bound=Model)
 
 
 class _Step(Room, ActionPage):
@@ -30,17 +36,34 @@ class _Step(Room, ActionPage):
 
 
 class _Decision(_Step):
+    """Somebody who may not take the step gets no form, and what they send is not read."""
+
     form: ClassVar[type[Form]] = forms.DecisionForm
+    part: ClassVar[Part] = Part.APPROVER
+
+    def row_or_404(self, queryset: QuerySet[M], pk: Any) -> M:
+        row = super().row_or_404(queryset, pk)
+        assert isinstance(row, Request), "decisions are about requests"
+        actor = actor_of(self.request)
+        try:
+            steps.require_may_take(actor=actor, request=row, part=self.part)
+        except SameEyes:
+            if self.request.method == "POST":
+                steps.note_own(actor=actor, request_id=row.pk, step=type(self).__name__.lower())
+            raise
+        return row
 
     def form_arguments(self, target: Request) -> Mapping[str, Any]:
         return {"initial": {"seen": target.payload_hash, "token": progress.token(target)}}
 
     def facts(self, target: Request) -> Sequence[tuple[str, Any]]:
         amount = f"{target.amount:,.2f} {target.currency}" if target.amount is not None else "–"
+        client = registry.named_client(self.user, target.client)
         loud = [f"{check.label}: {check.detail}" for check in _checks(target) if check.level is not Level.GREEN]
         return (
             ("Asked by", target.maker),
-            ("Reason", f"{target.get_reason_code_display()}: {target.reason}"),
+            *([("Client", client[0])] if client else []),
+            ("Reason", f"{registry.words_of(target.action, target.reason_code)}: {target.reason}"),
             ("Amount", amount),
             ("Checks", "; ".join(loud) or "all green"),
         )
@@ -69,6 +92,7 @@ class Approve(_Decision):
 
 class Execute(_Decision):
     form = forms.SeenForm
+    part = Part.EXECUTOR
     submit_label = "Execute"
 
     def run(self, *, actor: Person, form: Any, target: Request) -> Request:
@@ -81,6 +105,7 @@ class Execute(_Decision):
 
 class Reject(_Decision):
     form = forms.RejectForm
+    part = Part.REJECTER
     submit_label = "Reject"
     tone = "danger"
 
@@ -93,6 +118,7 @@ class Reject(_Decision):
 
 class Return(_Decision):
     form = forms.RejectForm
+    part = Part.RETURNER
     submit_label = "Return for change"
 
     def consequences(self, target: Request) -> Sequence[str]:
@@ -111,7 +137,7 @@ class Replace(_Step):
 
     def form_arguments(self, target: Request) -> Mapping[str, Any]:
         initial = {"reason": target.reason, "reason_code": target.reason_code}
-        return {"kind": registry.get(target.action).payload, "content": target.payload, "initial": initial}
+        return {"action": registry.get(target.action), "content": target.payload, "initial": initial}
 
     def facts(self, target: Request) -> Sequence[tuple[str, Any]]:
         said = target.participations.filter(part="RETURNER").select_related("person").first()
@@ -125,6 +151,7 @@ class Replace(_Step):
             payload=form.payload(),
             reason=data["reason"],
             reason_code=data["reason_code"],
+            files=data["files"],
         )
 
     def success_url(self, result: Request) -> str:
@@ -167,6 +194,17 @@ class ApproveMany(Room, ActionPage):
     bulk = True
     form: ClassVar[type[Form]] = forms.ManyForm
     queryset = Request.objects.select_related("maker")
+
+    def _picked(self, queryset: QuerySet[Any], ids: Sequence[str]) -> list[Any]:
+        """The picked requests; one that is not this person's to decide refuses all, before the form is read."""
+        rows = super()._picked(queryset, ids)
+        for row in rows:
+            if not sight.may_decide(self.user, row):
+                raise NotPermitted(row.approve_permission)
+        own = Participation.objects.filter(person=self.user, request__in=rows).order_by("pk").first()
+        if own is not None:
+            raise SameEyes(f"You {own.get_part_display()} #{own.request_id} yourself: another person has to decide it.")
+        return rows
 
     def form_arguments(self, target: Sequence[Request]) -> Mapping[str, Any]:
         seen = " ".join(f"{pk}:{token}" for pk, token in bulk.tokens(target).items())

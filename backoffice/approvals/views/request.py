@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 
@@ -14,11 +15,13 @@ from backoffice.approvals import registry, tables
 from backoffice.approvals.models import OPEN, Part, Request, State
 from backoffice.approvals.selectors import bars, progress, sight, verdicts
 from backoffice.approvals.views.lists import Room
+from backoffice.audit import services as audit
 from backoffice.kernel.money import Money
 from backoffice.organisation.models import User
 from backoffice.organisation.selectors import scope
 from backoffice.ui import formats
 from backoffice.ui.components import Crumb, Difference
+from backoffice.ui.requests import actor_of
 from backoffice.ui.views import DetailPage
 
 
@@ -44,16 +47,19 @@ class RequestDetail(Room, DetailPage):
             **_effects(row),
             "checks": verdicts.checks(row) if open_ else [],
             "flags": bars.risk_words(verdicts.flags_for(self.user, row)),
+            "client": registry.named_client(self.user, row.client),
             "chain": chain,
             "missing": progress.sentences(row, progress.missing(row, chain)) if open_ else [],
             "others": self.others(row),
             "payload": [(name.replace("_", " "), formats.words(v)) for name, v in sorted(row.payload.items())],
+            "reason": registry.words_of(row.action, row.reason_code),
             "counted": _counted(row),
             "sla": tables.sla(row),
             "files": row.attachments.all(),
             "sees_rules": scope.may(self.user, "approvals.view_policy"),
             "decisions": decisions(self.user, row),
             "blocked": why_not(self.user, row),
+            "about": _page(row),
         }
 
     def others(self, row: Request) -> Sequence[Request]:
@@ -65,7 +71,7 @@ class RequestDetail(Room, DetailPage):
 
 
 class RequestFile(Room):
-    """A file beside a request: handed out to be kept, never shown inside the site."""
+    """A file beside a request: handed out to be kept, never shown inside the site. Who took it is noted."""
 
     title = "File"
 
@@ -74,6 +80,13 @@ class RequestFile(Room):
         found = row.attachments.filter(pk=file).select_related("blob").first()
         if found is None:
             raise Http404
+        with transaction.atomic():
+            audit.read(
+                actor=actor_of(request),
+                what="request_file",
+                target=row,
+                data={"file": found.pk, "hash": found.blob_id, "name": found.name},
+            )
         response = HttpResponse(bytes(found.blob.content), content_type="application/octet-stream")
         response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(found.name)}"
         response["X-Content-Type-Options"] = "nosniff"
@@ -85,7 +98,7 @@ def decisions(user: User, row: Request) -> list[Mapping[str, str]]:
     mine = row.maker_id == user.pk
     parts = _part_of(row, user)
     concerned = bool(_concerned(user, row))
-    deciding = not parts and not concerned and _may_decide(user, row)
+    deciding = not parts and not concerned and sight.may_decide(user, row)
     executing = not parts and not concerned and bool(row.execute_permission)
     going = not _against(row)
     added = row.participations.filter(part=Part.APPROVER).exists()
@@ -118,17 +131,12 @@ def why_not(user: User, row: Request) -> str:
     part = _part_of(row, user)
     if part:
         return f"You {part} this request: another person has to decide."
-    if not _may_decide(user, row) and not (row.execute_permission and scope.may(user, row.execute_permission)):
+    if not sight.may_decide(user, row) and not (row.execute_permission and scope.may(user, row.execute_permission)):
         return f"Deciding needs the permission “{row.approve_permission}”."
     if _concerned(user, row):
         return "You took part in what this request is about: another person has to decide."
     against = _against(row)
     return f"It cannot be approved now: {against}." if against else ""
-
-
-def _may_decide(user: User, row: Request) -> bool:
-    second = bool(row.second_permission) and scope.may(user, row.second_permission)
-    return second or scope.may(user, row.approve_permission)
 
 
 def _part_of(row: Request, user: User) -> str:
@@ -145,6 +153,12 @@ def _concerned(user: User, row: Request) -> bool:
 def _against(row: Request) -> str:
     action = registry.get(row.action)
     return action.blocked(registry.load(action.payload, row.payload))
+
+
+def _page(row: Request) -> str:
+    """Where what it is about is shown; its own page says who may open it."""
+    action = registry.get(row.action)
+    return action.page(registry.load(action.payload, row.payload))
 
 
 def _newest(row: Request) -> bool:

@@ -13,9 +13,7 @@ from backoffice.approvals import filters, forms, tables
 from backoffice.approvals.actions import POLICY, PolicyChange
 from backoffice.approvals.models import Policy
 from backoffice.approvals.records import Rule
-from backoffice.kernel.actor import Person
 from backoffice.organisation.selectors import scope
-from backoffice.ui import hooks
 from backoffice.ui.components import Crumb
 from backoffice.ui.views import Button, DetailPage, GatedPage, ListPage, Page
 
@@ -85,12 +83,6 @@ class _Change(_Rules, GatedPage):
         values = {name: form.cleaned_data[name] for name in _SAME}
         rule = Rule(entity_id=entity.pk if entity else None, **values)
         return PolicyChange(self.where(rule.entity_id), target.pk if target else None, rule)
-
-    def run(self, *, actor: Person, form: Any, target: Policy | None) -> Any:
-        data, payload = form.cleaned_data, self.payload(form, target)
-        return hooks.submit(
-            actor=actor, action=self.action, payload=payload, reason=data["reason"], reason_code=data["reason_code"]
-        )
 
     def where(self, entity_id: int | None) -> int:
         """The entity in which the request is decided; for a rule of all entities, the person's first."""

@@ -1,5 +1,5 @@
 """What other rooms call: `audit.record` for what was done, `audit.read` for what was looked at."""
 
-from backoffice.audit.services.recording import name_of, read, record
+from backoffice.audit.services.recording import name_of, read, read_once, record
 
-__all__ = ["name_of", "read", "record"]
+__all__ = ["name_of", "read", "read_once", "record"]

@@ -40,16 +40,35 @@ class Shredded(DomainError):
 def hide(*, person: str, value: str) -> dict[str, str]:
     """A value as it may stand in an entry's data. `person` is the name of the row it is about ("app.model:key")."""
     locking.require_transaction()
+    return hidden(_key_for(person), person, value)
+
+
+def hide_all(*, person: str, values: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Several values of one person by name, each as `hide` gives it. Empty ones are left out and need no key."""
+    locking.require_transaction()
+    named = {name: value for name, value in values.items() if value}
+    key = _key_for(person) if named else b""
+    return {name: hidden(key, person, value) for name, value in named.items()}
+
+
+def hidden(key: bytes, person: str, value: str) -> dict[str, str]:
+    """A value under a key that the caller has unwrapped."""
     nonce = os.urandom(_NONCE)
-    content = AESGCM(_key_for(person)).encrypt(nonce, value.encode(), person.encode())
+    content = AESGCM(key).encrypt(nonce, value.encode(), person.encode())
     return {_OF: person, _VALUE: base64.b64encode(nonce + content).decode()}
+
+
+def new_key() -> tuple[bytes, str]:
+    """A person's key, plain for use at once and wrapped for the table."""
+    key = AESGCM.generate_key(256)
+    return key, _wrapper().encrypt(key).decode()
 
 
 def shown(data: Any, *, reveal: bool = True) -> Any:
     """Data with its personal values in clear, as ERASED where the key was shredded, or as HIDDEN with `reveal` off."""
     persons = set(_persons(data))
     rows = PersonKey.objects.filter(person__in=persons) if persons else ()
-    keys = {row.person: _unwrapped(row) for row in rows if row.wrapped}
+    keys = {row.person: unwrapped(row) for row in rows if row.wrapped}
     return _shown(data, keys, reveal)
 
 
@@ -60,6 +79,12 @@ def masked(data: Any) -> Any:
     if isinstance(data, Mapping):
         return {name: masked(value) for name, value in data.items()}
     return [masked(value) for value in data] if isinstance(data, list) else data
+
+
+def require_key(*, person: str) -> None:
+    """Make sure that a person has a key, so that there is one to shred and none can be made afterwards."""
+    locking.require_transaction()
+    _key_for(person)
 
 
 @transaction.atomic
@@ -78,17 +103,17 @@ def shred(*, actor: Actor, person: str) -> None:
 def _key_for(person: str) -> bytes:
     row = PersonKey.objects.filter(person=person).first()
     if row is None:
-        wrapped = _wrapper().encrypt(AESGCM.generate_key(256)).decode()
         # Two writers may be first at once: the row of one of them stands, and both use it.
         row, _ = PersonKey.objects.get_or_create(
-            person=person, defaults={"wrapped": wrapped, "created_at": clock.now()}
+            person=person, defaults={"wrapped": new_key()[1], "created_at": clock.now()}
         )
     if not row.wrapped:
         raise Shredded(f"The personal data of {person} was erased; nothing more may be written about this person.")
-    return _unwrapped(row)
+    return unwrapped(row)
 
 
-def _unwrapped(row: PersonKey) -> bytes:
+def unwrapped(row: PersonKey) -> bytes:
+    """A person's key in clear. Raises DomainError where the key around it is not known."""
     try:
         return _wrapper().decrypt(row.wrapped.encode())
     except InvalidToken as error:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 
 from backoffice.audit.models import ActorKind, Entry
 from backoffice.kernel import clock, locking
@@ -47,6 +48,24 @@ def read(
 ) -> Entry:
     """Note that somebody looked at something sensitive: `what` is a dotted code, kept as "read.<what>"."""
     return record(actor=actor, action=f"read.{what}", target=target, entity_id=entity_id, data=data)
+
+
+def read_once(
+    *,
+    actor: Person,
+    what: str,
+    target: models.Model,
+    within: timedelta,
+    data: Mapping[str, Any] | None = None,
+) -> Entry | None:
+    """The same, at most once per person, object and time: somebody who works with a page opens it again and again. None
+    when it stands in the log already. Two windows at the same moment queue behind a lock."""
+    with transaction.atomic():
+        name = name_of(target)
+        locking.advisory(locking.Lock.READING, f"{actor.user_id} {what} {name}")
+        since = clock.now() - within
+        noted = Entry.objects.filter(target=name, actor_id=actor.user_id, action=f"read.{what}", at__gt=since)
+        return None if noted.exists() else read(actor=actor, what=what, target=target, data=data)
 
 
 def name_of(row: models.Model) -> str:

@@ -11,22 +11,24 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
 from backoffice.kernel import clock
 from backoffice.organisation.models import User
-from backoffice.signin.models import AllowedNetwork, Authenticator, End, RoleRule, Session
+from backoffice.signin.models import AllowedNetwork, Authenticator, End, Impersonation, RoleRule, Session
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A session and what it may do. `over` says why it cannot go on; None: it can."""
+    """A session and what it may do. `over` says why it cannot go on; None: it can. `looking` is the id of the look at
+    somebody else's pages that is open in it."""
 
     session: Session
     over: End | None
     needs_factor: bool
     has_factor: bool
+    looking: int | None = None
 
     @property
     def complete(self) -> bool:
@@ -36,13 +38,16 @@ class Standing:
 
 def standing(session_id: int, user_id: int, ip: str | None) -> Standing | None:
     """One query. None: there is no such session of this person."""
-    row = Session.objects.filter(pk=session_id, user_id=user_id).annotate(**_asked("user_id")).first()
+    open_look = Impersonation.objects.filter(session=OuterRef("pk"), ended_at=None).values("pk")[:1]
+    asked = {**_asked("user_id"), "looking": Subquery(open_look)}
+    row = Session.objects.filter(pk=session_id, user_id=user_id).annotate(**asked).first()
     if row is None:
         return None
     has_factor: bool = row.has_factor  # type: ignore[attr-defined]
     role_needs: bool = row.role_needs  # type: ignore[attr-defined]
     networks: list[Mapping[str, str]] = row.networks  # type: ignore[attr-defined]
-    return Standing(row, _over(row, networks, ip), role_needs or has_factor, has_factor)
+    looking: int | None = row.looking  # type: ignore[attr-defined]
+    return Standing(row, _over(row, networks, ip), role_needs or has_factor, has_factor, looking)
 
 
 def address_fits(user_id: int, ip: str | None) -> bool:

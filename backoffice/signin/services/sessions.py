@@ -13,6 +13,7 @@ from backoffice.kernel.actor import Actor, Person
 from backoffice.kernel.errors import DomainError, NotFound, StepUpNeeded
 from backoffice.organisation.models import User
 from backoffice.signin.models import End, Session
+from backoffice.signin.services import looking
 
 # How exact "last seen" is; a row written on every request would cost more than it says.
 SEEN_EVERY = timedelta(seconds=30)
@@ -117,6 +118,7 @@ def failed(*, actor: Person, session: Session, what: str) -> str:
 
 
 def _end(actor: Actor, session: Session, end: End) -> None:
+    looking.end_with(actor=actor, session=session)
     session.ended_at, session.end = clock.now(), end
     session.save(update_fields=["ended_at", "end"])
     audit.record(

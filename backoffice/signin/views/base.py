@@ -25,6 +25,10 @@ from backoffice.signin.signals import person_of
 from backoffice.ui.views import SeeOther
 
 
+class OnlyTheirs(DomainError):
+    """Somebody who looks as another person asked for a page that is that person's own."""
+
+
 class Own(View):
     """A page of somebody who has given at least the password. Others go to the sign-in, and come back."""
 
@@ -36,6 +40,8 @@ class Own(View):
         standing: Standing | None = getattr(request, "standing", None)
         if standing is None:
             return redirect(with_next(resolve_url(settings.LOGIN_URL), request.get_full_path()))
+        if getattr(request, "looking", None) is not None:
+            raise OnlyTheirs("This page is a person's own: nobody looks at it as them. End the look to see yours.")
         self.standing = standing
         self.who = cast(User, getattr(request, "signing_in", None) or request.user)
         return super().dispatch(request, *args, **kwargs)

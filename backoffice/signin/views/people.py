@@ -14,6 +14,7 @@ from backoffice.organisation.models import User
 from backoffice.signin import actions, forms, tables
 from backoffice.signin.models import AllowedNetwork, RoleRule
 from backoffice.signin.selectors import own, standing
+from backoffice.signin.selectors.looking import IMPERSONATE
 from backoffice.signin.services import passwords, sessions
 from backoffice.ui.requests import entities_of
 from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, GatedPage, ListPage
@@ -48,6 +49,7 @@ class PersonDetail(DetailPage):
         Button("Send a password link", "send-link", LINK, when=lambda row: row.is_active),
         Button("End all sessions", "end-sessions", END),
         Button("Remove the second factor", "remove-factor", actions.ASK),
+        Button("Look as this person", "impersonate", IMPERSONATE, when=lambda row: row.is_active),
     )
 
     def crumbs(self) -> Sequence[Crumb]:

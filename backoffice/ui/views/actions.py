@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from backoffice.kernel.actor import Person
-from backoffice.kernel.errors import DomainError, NotFound, NotPermitted, StepUpNeeded
+from backoffice.kernel.errors import DomainError, Forbidden, NotFound, StepUpNeeded
 from backoffice.ui import hooks
 from backoffice.ui.requests import actor_of
 from backoffice.ui.views.base import Page, SeeOther
@@ -63,18 +63,22 @@ class ActionPage(Page, ABC):
         """More arguments for the form: `initial`, choices."""
         return {}
 
+    def make_form(self, *data: Any) -> forms.Form:
+        """The form, with what was sent."""
+        return self.form(*data, **self.form_arguments(self.target))
+
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.target = self._find_target()
-        return self._show(self.form(**self.form_arguments(self.target)))
+        return self._show(self.make_form())
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.target = self._find_target()
-        form = self.form(request.POST, request.FILES, **self.form_arguments(self.target))
+        form = self.make_form(request.POST, request.FILES)
         if not form.is_valid():
             return self._show(form, status=422)
         try:
             result = self.run(actor=actor_of(request), form=form, target=self.target)
-        except (NotPermitted, NotFound, StepUpNeeded):
+        except (Forbidden, NotFound, StepUpNeeded):
             raise
         except DomainError as error:
             form.add_error(None, str(error))
@@ -129,8 +133,33 @@ class ActionPage(Page, ABC):
         return self.page(context, status=status)
 
 
-class GatedPage(ActionPage):
-    """Asks for a use case that needs other people's consent. The form has a field `reason`."""
+class AskingPage(ActionPage):
+    """A page that may end in a request for other people's consent. Its form has a field `reason`; the code of the
+    reason and files are asked for here, in the same way for every action."""
+
+    @abstractmethod
+    def asks(self, target: Any) -> str:
+        """The action whose reasons are offered; empty where nothing is asked for."""
+
+    def make_form(self, *data: Any) -> forms.Form:
+        form = super().make_form(*data)
+        action = self.asks(self.target)
+        more = dict(hooks.ask_fields(action)) if action else {}
+        for name, field in more.items():
+            form.fields[name] = field
+        names = [name for name in form.fields if name not in more and name != "reason"]
+        form.order_fields([*names, "reason_code", "reason", "files"])
+        return form
+
+    def ask(self, *, actor: Person, form: Any, action: str, payload: Any) -> Any:
+        """Send it, with the reason, its code and the files of the form."""
+        data = form.cleaned_data
+        more = {name: data[name] for name in ("reason_code", "files") if name in data}
+        return hooks.submit(actor=actor, action=action, payload=payload, reason=data["reason"], **more)
+
+
+class GatedPage(AskingPage):
+    """Asks for one use case that needs other people's consent."""
 
     action: ClassVar[str]
     submit_label = "Ask for approval"
@@ -139,9 +168,11 @@ class GatedPage(ActionPage):
     def payload(self, form: Any, target: Any) -> Any:
         """The registered action's payload dataclass."""
 
+    def asks(self, target: Any) -> str:
+        return self.action
+
     def run(self, *, actor: Person, form: Any, target: Any) -> Any:
-        payload = self.payload(form, target)
-        return hooks.submit(actor=actor, action=self.action, payload=payload, reason=form.cleaned_data["reason"])
+        return self.ask(actor=actor, form=form, action=self.action, payload=self.payload(form, target))
 
     def message(self, result: Any) -> str:
         return "Sent for approval. Nothing has changed yet."
