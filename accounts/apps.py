@@ -3,17 +3,26 @@ from django.apps import AppConfig
 
 class AccountsConfig(AppConfig):
     name = "accounts"
+    # Called by the constraints of rows that hold personal values; it only looks at what it is given.
+    app_functions = ("accounts_is_under_key",)
 
     def ready(self) -> None:
         from accounts import actions
-        from accounts.selectors import desks, unseen
-        from accounts.services import desired
+        from accounts.selectors import closing, desks, named, unseen
+        from accounts.services import desired, kept, mail
+        from backoffice.approvals import registry as approvals
+        from backoffice.outbox import registry as outbox
         from backoffice.ui.navigation import Item, register
         from integrations import registry
+        from ledger import registry as closing_list
 
         actions.register()
+        closing_list.on_day(closing.of_day)
         desks.register()
         unseen.register()
+        approvals.name_clients(named.named)
+        kept.keep_history()
+        outbox.register(mail.KIND, mail.ClientMailSender())
         registry.on_confirmed(desired.on_confirmed)
         register(
             Item("Clients", "Clients", "clients", "accounts.view_client", 30, "c"),

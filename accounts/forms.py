@@ -9,7 +9,7 @@ from django import forms
 
 from accounts.models import Client, ClientCategory, Document, FlagKind, KycResult, RestrictionKind, TradingAccount
 from accounts.models.flags import RULES
-from accounts.models.reasons import TO_LIFT, TO_PROTECT
+from accounts.models.reasons import TO_FORCE, TO_LIFT, TO_PROTECT
 from accounts.services import protective
 from backoffice.organisation.models import User
 from backoffice.organisation.selectors import scope
@@ -82,6 +82,19 @@ class AskForm(forms.Form):
     reason = _asked()
 
 
+WHAT_ERASING_DOES = (
+    "When another person of compliance has agreed, name and e-mail become “[erased]”, and nobody can read notes,"
+    " papers, references of identity checks and the history of this client any more.",
+    "It cannot be undone. Bookings, deals, status and the log of who did what stay under the client's number.",
+)
+
+
+class AskEraseForm(forms.Form):
+    reason = forms.CharField(
+        label="In words", widget=_WORDS, help_text="It stays for ever: write nothing about the person."
+    )
+
+
 class ConfirmForm(forms.Form):
     day = DayField(label="Look at it again on")
 
@@ -90,6 +103,14 @@ class TermsForm(forms.Form):
     group = forms.CharField(max_length=64)
     leverage = forms.IntegerField(min_value=1, max_value=1000, help_text="30 means 1:30.")
     reason = _asked()
+
+
+class MarkForm(forms.Form):
+    reason = _asked()
+
+
+class ForceForm(forms.Form):
+    code = _why(TO_FORCE)
 
 
 class CategoryForm(forms.Form):

@@ -229,7 +229,7 @@ class BankLineTable(Table):
     sorts = {"booked": ("booking_date", "id")}
     default_sort = "-booked"
     empty = "No bank lines fit."
-    empty_hint = "Hand in a camt.053 statement under Imports."
+    empty_hint = "Hand in a bank statement under Imports."
 
     def link(self, row: BankLine) -> str:
         return reverse("bank-line", args=[row.pk])

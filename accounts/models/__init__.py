@@ -7,7 +7,9 @@ from accounts.models.lifecycle import LifecycleRule, Notice, StatusChange
 from accounts.models.papers import Document, KycResult, Note
 from accounts.models.reasons import Reason
 from accounts.models.restrictions import Restriction, RestrictionKind, What
+from accounts.models.technical import TechnicalMark
 from accounts.models.trading import TradingAccount
+from accounts.models.wallets import Reservation, ReservationState, Wallet
 
 __all__ = [
     "NEUTRAL",
@@ -27,11 +29,15 @@ __all__ = [
     "Note",
     "Notice",
     "Reason",
+    "Reservation",
+    "ReservationState",
     "Restriction",
     "RestrictionKind",
     "StatusChange",
+    "TechnicalMark",
     "TradingAccount",
     "Unbooked",
     "UnbookedReason",
+    "Wallet",
     "What",
 ]

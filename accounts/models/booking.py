@@ -27,13 +27,15 @@ class BookingCursor(models.Model):
 
 
 class UnbookedReason(models.TextChoices):
-    """Why a fact is in no journal. Each is also a class of break."""
+    """Why a fact is in no journal. All but the last are also a class of break."""
 
     UNKNOWN_LOGIN = "UNKNOWN_LOGIN", "unknown login"
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL", "unknown symbol"
     UNKNOWN_CURRENCY = "UNKNOWN_CURRENCY", "unknown currency"
     UNKNOWN_TYPE = "UNKNOWN_TYPE", "unknown type"
     BAD_AMOUNT = "BAD_AMOUNT", "more decimals than the currency has"
+    # A reserve whose release is still to come: booked on that day, `business_date`, by itself.
+    NOT_YET = "NOT_YET", "waits for its day"
 
 
 class Unbooked(models.Model):

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models.functions import Upper
 from simple_history.models import HistoricalRecords
 
+from accounts.models.personal import ERASED, LIVE, ClientPast
 from accounts.models.reasons import Reason
 from backoffice.organisation.models import Desk, LegalEntity
 
@@ -32,6 +33,10 @@ class ClientStatus(models.TextChoices):
     WITHDRAWN = "WITHDRAWN", "withdrawn"
 
 
+# With which status the personal data of a client may be erased.
+ERASABLE = (ClientStatus.CLOSED, ClientStatus.ARCHIVED, ClientStatus.REJECTED, ClientStatus.WITHDRAWN)
+
+
 class ClientCategory(models.TextChoices):
     """MiFID II client categories (Directive 2014/65/EU, Annex II)."""
 
@@ -51,6 +56,8 @@ PERMISSIONS: list[tuple[str, Any]] = [
     ("start_closing", "Can start to close a client"),
     ("ask_protect", "Can ask for a review, a suspension or a restriction"),
     ("ask_lift", "Can ask to lift a restriction or a suspension"),
+    ("ask_lift_trading", "Can ask to lift “trading off” or “close only”"),
+    ("approve_lift_trading", "Can agree to lift “trading off” or “close only”"),
     ("ask_wake", "Can ask to make a dormant client active"),
     ("decide_status", "Can agree to changes of a client's status and restrictions"),
     ("ask_close", "Can ask to close a client for good"),
@@ -59,8 +66,13 @@ PERMISSIONS: list[tuple[str, Any]] = [
     ("approve_reopen_client", "Can agree to open a closed client again"),
     ("ask_terms", "Can ask for another group or leverage"),
     ("approve_terms", "Can agree to another group or leverage"),
+    ("ask_technical", "Can ask to mark a login as technical, or not any more"),
+    ("approve_technical", "Can agree to mark a login as technical, or not any more"),
+    ("force_password", "Can make a client choose a new password at the server"),
     ("ask_category", "Can ask for another client category"),
     ("approve_category", "Can agree to another client category"),
+    ("ask_erase", "Can ask to erase a client's personal data"),
+    ("approve_erase", "Can agree to erase a client's personal data"),
     ("write_note", "Can write notes about clients"),
     ("add_client_document", "Can enter documents of clients"),
     ("see_aml_hold", "Can see AML holds and their deadlines"),
@@ -100,7 +112,7 @@ class Client(models.Model):
     """
 
     # Shown as a mark in the log of changes.
-    personal: ClassVar[tuple[str, ...]] = ("name", "email")
+    personal: ClassVar[tuple[str, ...]] = LIVE["accounts.client"]
     entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT)
     desk = models.ForeignKey(Desk, null=True, blank=True, on_delete=models.PROTECT)
     number = models.CharField(max_length=20, db_collation="C")
@@ -113,12 +125,19 @@ class Client(models.Model):
     status_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     status_reason = models.CharField(max_length=20, choices=Reason.choices, blank=True)
     opened_at = models.DateTimeField()
-    history = HistoricalRecords()
+    erased_at = models.DateTimeField(null=True, editable=False)
+    # The history has no columns for personal values, so that nobody can write one in clear there.
+    history: Any = HistoricalRecords(excluded_fields=list(LIVE["accounts.client"]), bases=[ClientPast])
 
     class Meta:
         ordering: ClassVar[list[str]] = ["number"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["entity", "number"], name="client_number_once"),
+            models.CheckConstraint(
+                condition=models.Q(erased_at=None)
+                | models.Q(status__in=ERASABLE, **dict.fromkeys(LIVE["accounts.client"], ERASED)),
+                name="client_erased_for_good",
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["number", "id"], name="client_by_number"),

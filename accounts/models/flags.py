@@ -17,6 +17,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models.clients import Client
+from accounts.models.personal import Kept, UnderKey
 from accounts.models.restrictions import What
 from backoffice.kernel.tables import Access
 
@@ -97,15 +98,15 @@ BLOCKING = tuple(kind for kind, rule in RULES.items() if rule.forbids == _ON_HOL
 TWO_PERSONS = tuple(sorted(kind for kind, rule in RULES.items() if rule.decider is not None))
 
 
-class Flag(models.Model):
+class Flag(UnderKey):
     """One flag of a client. `note` is for those who see the kind. Written once; then only its end is added."""
 
     # Not to be read in the log of table changes, whoever reads it.
-    personal: ClassVar[tuple[str, ...]] = ("kind", "note")
+    personal: ClassVar[tuple[str, ...]] = ("kind", "under_key")
 
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="flags")
     kind = models.CharField(max_length=20, choices=FlagKind.choices)
-    note = models.TextField(blank=True)
+    note = Kept()
     set_at = models.DateTimeField()
     set_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     expires_at = models.DateTimeField(null=True)

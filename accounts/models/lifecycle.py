@@ -85,7 +85,7 @@ class LifecycleRule(models.Model):
     dormant_months = models.PositiveSmallIntegerField(default=12, help_text="without a deal")
     notice_days = models.PositiveSmallIntegerField(default=30, help_text="between the notice and the step")
     document_grace_days = models.PositiveSmallIntegerField(default=14)
-    retention_years = models.PositiveSmallIntegerField(default=5)
+    retention_years = models.PositiveSmallIntegerField(default=5)  # whose rules: services/erasing.py
     history = HistoricalRecords()
 
     class Meta:

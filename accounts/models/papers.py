@@ -9,10 +9,11 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models.clients import Client
+from accounts.models.personal import Kept, UnderKey
 from backoffice.kernel.tables import Access
 
 
-class Note(models.Model):
+class Note(UnderKey):
     """Something a member of staff wrote; never changed. A confidential one is for compliance only."""
 
     access = Access.APPEND
@@ -20,7 +21,7 @@ class Note(models.Model):
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="notes")
     at = models.DateTimeField()
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
-    text = models.TextField()
+    text = Kept()
     confidential = models.BooleanField(default=False)
 
     class Meta:
@@ -33,7 +34,7 @@ class Note(models.Model):
         return f"note {self.pk}"
 
 
-class Document(models.Model):
+class Document(UnderKey):
     """A paper the client handed in: what it is and how long it holds, not its content."""
 
     class Kind(models.TextChoices):
@@ -47,8 +48,8 @@ class Document(models.Model):
 
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="documents")
     kind = models.CharField(max_length=8, choices=Kind.choices)
-    name = models.CharField(max_length=120)
-    sha256 = models.CharField("SHA-256", max_length=64, blank=True)
+    name = Kept()
+    sha256 = Kept()
     received_at = models.DateTimeField()
     expires_date = models.DateField(null=True)
 
@@ -59,10 +60,10 @@ class Document(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return f"document {self.pk}"
 
 
-class KycResult(models.Model):
+class KycResult(UnderKey):
     """How an identity check came out; a later one does not change an earlier one."""
 
     class Outcome(models.TextChoices):
@@ -81,7 +82,7 @@ class KycResult(models.Model):
     at = models.DateTimeField()
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     provider = models.CharField(max_length=60)
-    reference = models.CharField(max_length=60, blank=True)
+    reference = Kept()
     outcome = models.CharField(max_length=8, choices=Outcome.choices)
     risk = models.CharField(max_length=6, choices=Risk.choices)
     is_pep = models.BooleanField(default=False)

@@ -33,4 +33,5 @@ class Reason(models.TextChoices):
 BY_JOBS = frozenset({Reason.FUNDED, Reason.EXPIRED, Reason.DOCUMENT_EXPIRED, Reason.RETENTION_OVER})
 _ENDS = (Reason.CLEARED, Reason.COMPLETED, Reason.ENTERED_IN_ERROR, Reason.CLIENT_REQUEST, Reason.KYC_RECHECK)
 TO_PROTECT = [(r.value, r.label) for r in Reason if r not in BY_JOBS and r not in _ENDS[:3]]
+TO_FORCE = [(r.value, str(r.label)) for r in (Reason.SECURITY, Reason.CLIENT_REQUEST, Reason.POLICY)]
 TO_LIFT = [(r.value, r.label) for r in _ENDS]

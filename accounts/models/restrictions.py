@@ -54,6 +54,9 @@ FORBIDS: Mapping[str, frozenset[What]] = {
 }
 TRADING_KINDS = frozenset({K.NO_LOGIN, K.READ_ONLY, K.CLOSE_ONLY, K.FREEZE})
 
+# Lifted by dealing as well as by compliance where a person set them by themselves: no money is in them, no log-in.
+OF_DEALING = frozenset({K.READ_ONLY, K.CLOSE_ONLY})
+
 # What a status brings along. Steps that protect only add; the way back to ACTIVE takes all of it away again.
 MONEY_OFF = (K.NO_DEPOSIT, K.NO_WITHDRAWAL, K.NO_TRANSFER)
 BROUGHT_BY: Mapping[str, tuple[RestrictionKind, ...]] = {
@@ -130,6 +133,11 @@ class Restriction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} on {self.client_id}"
+
+    @property
+    def is_of_dealing(self) -> bool:
+        """Whether dealing may agree to its end: it is about trading, and did not come with a status."""
+        return self.kind in OF_DEALING and self.origin == ""
 
     @property
     def is_open(self) -> bool:

@@ -25,6 +25,12 @@ class TradingAccount(models.Model):
     leverage = models.PositiveIntegerField(default=0)
     balance_account = models.OneToOneField(LedgerAccount, on_delete=models.PROTECT, related_name="balance_of")
     credit_account = models.OneToOneField(LedgerAccount, on_delete=models.PROTECT, related_name="credit_of")
+    # Promised away and not yet taken at the server; opened at the first reservation.
+    reserved_account = models.OneToOneField(
+        LedgerAccount, null=True, on_delete=models.PROTECT, related_name="reserved_of"
+    )
+    # The house's own, or a test: in no report and in no total of client money.
+    technical = models.BooleanField(default=False)
     opened_at = models.DateTimeField()
     history = HistoricalRecords()
 

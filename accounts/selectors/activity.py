@@ -7,9 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import connection as database
-from django.db.models import F
 
-from accounts.models import TradingAccount
+from accounts.models import TradingAccount, Wallet
 from ledger.models import LedgerAccount
 from ledger.selectors.balances import balances
 
@@ -56,9 +55,11 @@ def last_deals(client_ids: Iterable[int]) -> dict[int, datetime]:
 
 
 def holdings(client_id: int) -> list[tuple[str, Decimal]]:
-    """(currency, balance as people read it) of the client's logins that are not at zero; credit is not the client's."""
-    accounts = TradingAccount.objects.filter(client_id=client_id).annotate(code=F("currency_id"))
-    found = balances(accounts.values_list("balance_account_id", flat=True))
+    """(currency, balance as people read it) of the client's logins and wallets that are not at zero, what is set aside
+    for payments included; credit is not the client's."""
+    logins = TradingAccount.objects.filter(client_id=client_id).values_list("balance_account_id", "reserved_account_id")
+    wallets = Wallet.objects.filter(client_id=client_id).values_list("account_id", "reserved_id")
+    found = balances({key for pair in (*logins, *wallets) for key in pair if key is not None})
     codes = dict(LedgerAccount.objects.filter(pk__in=found).values_list("pk", "currency_id"))
     totals: dict[str, Decimal] = {}
     for account_id, amount in found.items():

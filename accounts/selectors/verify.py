@@ -61,15 +61,29 @@ _RULES = {
               GROUP BY j.entity_id, j.id, j.reference, l.account_id),
         said AS MATERIALIZED (
              SELECT d.entity_id, d.ticket, 'deal:' || d.id AS reference, a.balance_account_id, a.credit_account_id,
+                    a.reserved_account_id,
                     d.profit + d.swap + d.commission + d.fee AS amount
                FROM integrations_deal d
                JOIN accounts_tradingaccount a ON a.connection_id = d.connection_id AND a.login = d.login)
         SELECT 'journal ' || b.id, 'client gets ' || sum(b.amount) || ', deal ' || d.ticket || ' says ' || d.amount
           FROM booked b
           JOIN said d ON d.entity_id = b.entity_id AND d.reference = b.reference
-               AND b.account_id IN (d.balance_account_id, d.credit_account_id)
+               AND b.account_id IN (d.balance_account_id, d.credit_account_id, d.reserved_account_id)
          GROUP BY b.entity_id, b.id, d.ticket, d.amount
         HAVING sum(b.amount) <> d.amount""",
+    "what is reserved is what open reservations hold": """
+        SELECT 'ledger account ' || o.account_id, 'reserved ' || -coalesce(b.amount, 0) || ', held ' || o.held
+          FROM (SELECT p.account_id, coalesce(sum(p.amount), 0) AS held
+                  FROM (SELECT w.reserved_id AS account_id, r.amount
+                          FROM accounts_wallet w LEFT JOIN accounts_reservation r ON r.wallet_id = w.id AND r.state = 'HELD'
+                         UNION ALL
+                        SELECT t.reserved_account_id, r.amount
+                          FROM accounts_tradingaccount t
+                          LEFT JOIN accounts_reservation r ON r.trading_account_id = t.id AND r.state = 'HELD'
+                         WHERE t.reserved_account_id IS NOT NULL) p
+                 GROUP BY p.account_id) o
+          LEFT JOIN ledger_balance b ON b.account_id = o.account_id
+         WHERE -coalesce(b.amount, 0) <> o.held""",
     "a client's status is where its steps have led": """
         SELECT 'client ' || s.client_id, s.before || ' to ' || s.after || ' after ' || coalesce(s.was, 'the beginning')
           FROM (SELECT c.*, lag(after) OVER w AS was, lead(before) OVER w AS next, l.status
@@ -93,6 +107,16 @@ _RULES = {
           FROM accounts_flag f
          WHERE f.kind IN ({_TWO_KINDS}) AND f.ended_at IS NOT NULL AND f.expires_at IS NULL
            AND NOT EXISTS ({_AGREED.format(target="'accounts.flag:' || f.id", by="f.ended_by_id", at="f.ended_at")})""",
+    "personal data was erased by two, and its key with it": """
+        SELECT 'client ' || c.id, CASE WHEN k.wrapped IS DISTINCT FROM '' THEN 'erased, and its key still stands'
+                                       WHEN c.erased_at IS NULL THEN 'its key is shredded, its row is not erased'
+                                       ELSE 'no request was executed for it' END
+          FROM accounts_client c LEFT JOIN audit_personkey k ON k.person = 'accounts.client:' || c.id
+         WHERE (c.erased_at IS NULL AND k.wrapped = '')
+            OR (c.erased_at IS NOT NULL AND (k.wrapped IS DISTINCT FROM '' OR NOT EXISTS (
+                   SELECT FROM approvals_request r
+                    WHERE r.action = 'accounts.erase' AND r.state = 'EXECUTED' AND r.target = k.person
+                      AND r.finished_at BETWEEN c.erased_at - interval '1 minute' AND c.erased_at + interval '1 minute')))""",
     "every login has a desired state within its category's cap": """
         SELECT 'login ' || a.login, coalesce('leverage ' || d.leverage, 'no desired state')
           FROM accounts_tradingaccount a JOIN accounts_client c ON c.id = a.client_id

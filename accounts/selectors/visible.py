@@ -14,8 +14,9 @@ from typing import Any
 from django.contrib.postgres.aggregates import StringAgg
 from django.db.models import Case, CharField, Exists, OuterRef, QuerySet, Subquery, Value, When
 
-from accounts.models import NEUTRAL, Client, ConsentStep, Flag, FlagKind, KycResult, Note
+from accounts.models import NEUTRAL, Client, ConsentStep, Document, Flag, FlagKind, KycResult, Note
 from accounts.models.flags import BLOCKING, RULES
+from accounts.selectors.kept import reveal
 from backoffice.organisation.models import User
 from backoffice.organisation.selectors import scope
 from backoffice.organisation.selectors.scope import Visitor
@@ -52,7 +53,8 @@ def _disguises(user: Visitor, kind: str) -> bool:
 
 def flags_of(user: User, client: Client) -> list[Shown]:
     """The open flags of a client as this reader sees them."""
-    rows = client.flags.filter(ended_at=None).select_related("set_by").order_by("pk")
+    rows = list(client.flags.filter(ended_at=None).select_related("set_by").order_by("pk"))
+    reveal(flag for flag in rows if may_know(user, flag.kind))
     consents = {step.flag_id: step for step in ConsentStep.objects.filter(flag__client=client).order_by("pk")}
     found: dict[str, Shown] = {}
     for flag in rows:
@@ -133,10 +135,19 @@ def is_neutral(words: str) -> bool:
     return words == NEUTRAL
 
 
-def notes_of(user: User, client: Client) -> QuerySet[Note]:
-    """The notes this reader may see, newest first."""
+def notes_of(user: User, client: Client, most: int = 20) -> list[Note]:
+    """The newest notes this reader may see, newest first."""
     rows = client.notes.select_related("by").order_by("-pk")
-    return rows if scope.may(user, CONFIDENTIAL) else rows.filter(confidential=False)
+    found = list((rows if scope.may(user, CONFIDENTIAL) else rows.filter(confidential=False))[:most])
+    reveal(found)
+    return found
+
+
+def documents_of(client: Client, most: int = 10) -> list[Document]:
+    """The newest documents; whoever sees the client sees what they are called."""
+    found = list(client.documents.order_by("-pk")[:most])
+    reveal(found)
+    return found
 
 
 def kyc_of(user: User, client: Client) -> list[tuple[KycResult, str]]:
@@ -145,7 +156,9 @@ def kyc_of(user: User, client: Client) -> list[tuple[KycResult, str]]:
         return []
     knows = scope.may(user, RULES[FlagKind.PEP].see)
     found = []
-    for result in client.kyc_results.select_related("by").order_by("-pk")[:10]:
+    results = list(client.kyc_results.select_related("by").order_by("-pk")[:10])
+    reveal(results)
+    for result in results:
         marks = [result.get_risk_display(), "PEP" if result.is_pep else "", "company" if result.is_company else ""]
         hidden = ENHANCED if result.is_pep or result.risk == KycResult.Risk.HIGH else "ordinary checks"
         found.append((result, ", ".join(filter(None, marks)) if knows else hidden))

@@ -27,9 +27,15 @@ def start_closing(*, actor: Actor, client_id: int, reason: str) -> Client:
 
 @transaction.atomic
 def close(*, actor: Actor, client_id: int, reason: str) -> Client:
-    """Close a client for good; behind four eyes: no positions, no money, nothing else waiting for a decision."""
+    """Close a client for good; behind four eyes."""
     client = locked_client(client_id)
     steps.require_step(client, ClientStatus.CLOSED)
+    require_nothing_open(client, besides=CLOSE)
+    return steps.take_step(actor=actor, client=client, to=ClientStatus.CLOSED, reason=Reason(reason))
+
+
+def require_nothing_open(client: Client, *, besides: str) -> None:
+    """No review, no positions, no money, and nothing waiting for a decision but requests for the action `besides`."""
     require_no_review(client)
     positions = activity.logins_with_positions(client.pk)
     if positions:
@@ -38,9 +44,8 @@ def close(*, actor: Actor, client_id: int, reason: str) -> Client:
     if held:
         amounts = ", ".join(f"{amount:,.2f} {currency}" for currency, amount in held)
         raise NotReady(f"The books still show {amounts}. Pay it out, or collect what is owed, first.")
-    if Request.objects.filter(client=audit.name_of(client), state__in=OPEN).exclude(action=CLOSE).exists():
+    if Request.objects.filter(client=audit.name_of(client), state__in=OPEN).exclude(action=besides).exists():
         raise NotReady("Another request about this client waits for a decision. Have it decided or withdrawn first.")
-    return steps.take_step(actor=actor, client=client, to=ClientStatus.CLOSED, reason=Reason(reason))
 
 
 @transaction.atomic
@@ -49,6 +54,8 @@ def reopen(*, actor: Actor, client_id: int, reason: str) -> Client:
     client = locked_client(client_id)
     if client.status != ClientStatus.CLOSED:
         raise NotReady("Only a closed client is opened again.")
+    if client.erased_at is not None:
+        raise NotReady("The personal data of this client was erased. Register the person as a new client.")
     return steps.take_step(actor=actor, client=client, to=ClientStatus.UNDER_REVIEW, reason=Reason(reason))
 
 

@@ -74,8 +74,10 @@ def align(*, actor: Actor, client: Client) -> list[DesiredState]:
 
 
 def push(*, actor: Actor, client: Client, state: DesiredState, before: dict[str, object]) -> None:
-    """Store a changed state and promise it to the server in the same transaction."""
+    """Store a changed state and promise it to the server in the same transaction. The technical mark is named where it
+    is set or was changed: a server's own mark on other logins is a break's business, not a side effect."""
     account = state.account
+    mark = account.technical if account.technical or before["technical"] else None
     state.changed_at = clock.now()
     state.confirmed_at = None
     state.command_key = f"user:{account.pk}:{uuid4().hex}"
@@ -85,7 +87,12 @@ def push(*, actor: Actor, client: Client, state: DesiredState, before: dict[str,
         connection_id=account.connection_id,
         login=account.login,
         wanted=UserState(
-            enabled=state.enabled, trading=state.trading, group=state.group or None, leverage=state.leverage or None
+            enabled=state.enabled,
+            trading=state.trading,
+            group=state.group or None,
+            leverage=state.leverage or None,
+            technical=mark,
+            exclude_reports=mark,
         ),
         key=state.command_key,
     )
@@ -99,7 +106,13 @@ def push(*, actor: Actor, client: Client, state: DesiredState, before: dict[str,
 
 def said(state: DesiredState) -> dict[str, object]:
     """What a desired state asks of the server."""
-    return {"enabled": state.enabled, "trading": state.trading, "group": state.group, "leverage": state.leverage}
+    return {
+        "enabled": state.enabled,
+        "trading": state.trading,
+        "group": state.group,
+        "leverage": state.leverage,
+        "technical": state.account.technical,
+    }
 
 
 def require_settled(client: Client) -> None:

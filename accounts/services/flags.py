@@ -13,6 +13,7 @@ from django.db import transaction
 from accounts.models import Client, ConsentStep, Flag, FlagKind, Reason, RestrictionKind
 from accounts.models.flags import RULES
 from accounts.services import papers, restrictions
+from accounts.services.kept import keep
 from accounts.services.locked import locked_client, require_another, user_id
 from backoffice.approvals.models import Part, Participation
 from backoffice.audit import services as audit
@@ -44,7 +45,7 @@ def set_flag(*, actor: Actor, client_id: int, kind: str, note: str = "", days: i
     flag = Flag.objects.create(
         client=client,
         kind=kind,
-        note=note.strip(),
+        under_key=keep(client.pk, note=note.strip()),
         set_at=now,
         set_by_id=user_id(actor),
         expires_at=now + timedelta(days=days) if days else None,
@@ -120,8 +121,9 @@ def note_step(*, actor: Actor, flag: Flag, kind: str, on: date, deadline: date |
     return step
 
 
+@transaction.atomic
 def expire(*, actor: Actor, flag_id: int) -> Flag:
-    """End a flag whose time has passed. Called in a job's transaction."""
+    """End a flag whose time has passed."""
     flag, _ = _open(flag_id)
     assert flag.expires_at is not None and flag.expires_at <= clock.now(), "its time has not passed"
     return _end(actor, flag)

@@ -7,6 +7,7 @@ from datetime import date
 from django.db import transaction
 
 from accounts.models import Document, KycResult, Note
+from accounts.services.kept import keep
 from accounts.services.locked import locked_client, user_id
 from backoffice.audit import services as audit
 from backoffice.kernel import clock
@@ -21,7 +22,11 @@ def add_note(*, actor: Actor, client_id: int, text: str, confidential: bool = Fa
         raise DomainError("The note is empty. Write what the next reader should know.")
     client = locked_client(client_id)
     note = Note.objects.create(
-        client=client, at=clock.now(), by_id=user_id(actor), text=text.strip(), confidential=confidential
+        client=client,
+        at=clock.now(),
+        by_id=user_id(actor),
+        under_key=keep(client.pk, text=text.strip()),
+        confidential=confidential,
     )
     # The log does not say which notes are confidential, or it would say that there are some.
     audit.record(actor=actor, action="client.noted", target=note, entity_id=client.entity_id)
@@ -43,12 +48,11 @@ def add_document(
     document = Document.objects.create(
         client=client,
         kind=Document.Kind(kind),
-        name=name,
-        sha256=sha256,
+        under_key=keep(client.pk, name=name, sha256=sha256),
         received_at=clock.now(),
         expires_date=expires_date,
     )
-    data = {"document": document.pk, "kind": document.kind, "name": name, "expires": expires_date}
+    data = {"document": document.pk, "kind": document.kind, "expires": expires_date, **keep(client.pk, name=name)}
     audit.record(actor=actor, action="client.document_added", target=client, data=data)
     return document
 
@@ -73,7 +77,7 @@ def record_kyc(
         at=clock.now(),
         by_id=user_id(actor),
         provider=provider,
-        reference=reference,
+        under_key=keep(client.pk, reference=reference),
         outcome=KycResult.Outcome(outcome),
         risk=KycResult.Risk(risk),
         is_pep=is_pep,

@@ -142,6 +142,14 @@ def lift(*, actor: Actor, restriction_id: int, reason: str) -> Restriction:
     return end(actor=actor, row=row, reason=Reason(reason))
 
 
+@transaction.atomic
+def lift_trading(*, actor: Actor, restriction_id: int, reason: str) -> Restriction:
+    """`lift` for “trading off” and “close only” alone; behind four eyes, one pair of which may be dealing's."""
+    if not _open(restriction_id).is_of_dealing:
+        raise DomainError("Dealing lifts “trading off” and “close only” that people set. Compliance lifts the rest.")
+    return lift(actor=actor, restriction_id=restriction_id, reason=reason)
+
+
 def end(*, actor: Actor, row: Restriction, reason: str) -> Restriction:
     """End an open restriction of a locked client; the logins follow."""
     row.lifted_at, row.lifted_by_id, row.lift_reason = clock.now(), user_id(actor), reason

@@ -34,6 +34,11 @@ def rule_for(entity_id: int) -> LifecycleRule:
     return found or LifecycleRule()
 
 
+def retention(entity_id: int) -> timedelta:
+    """How long an entity keeps records after the end of a relationship; leap days are never counted short."""
+    return timedelta(days=366 * rule_for(entity_id).retention_years)
+
+
 def take_step(
     *,
     actor: Actor,

@@ -26,7 +26,7 @@ from accounts.models import (
     RestrictionKind,
 )
 from accounts.selectors import activity
-from accounts.services import closing, flags, onboarding, restrictions, steps
+from accounts.services import closing, flags, mail, onboarding, restrictions, steps
 from accounts.services.locked import locked_client
 from accounts.services.steps import NotReady
 from backoffice.audit import services as audit
@@ -185,10 +185,10 @@ def _notice(client_id: int) -> None:
     notice = Notice.objects.create(client=client, kind=Notice.Kind.DORMANCY, at=now)
     if client.email:
         outbox.enqueue(
-            kind="mail",
+            kind=mail.KIND,
             key=f"client-notice:{notice.pk}",
             payload={
-                "to": [client.email],
+                "client_id": client.pk,
                 "subject": "Your account has not been used for a long time",
                 "body": "Your account will become dormant soon. To keep it as it is, trade again or write to us.",
             },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
@@ -11,6 +12,7 @@ from django.urls import reverse
 
 from accounts import filters, tables
 from accounts.models import Client, ClientStatus, TradingAccount
+from accounts.models.clients import ERASABLE
 from accounts.models.lifecycle import legal
 from accounts.selectors import visible
 from accounts.selectors.timeline import timeline
@@ -20,9 +22,12 @@ from backoffice.approvals.selectors import sight
 from backoffice.audit import services as audit
 from backoffice.kernel import clock
 from backoffice.organisation.selectors import scope
+from backoffice.ui import panels
+from backoffice.ui.requests import actor_of
 from backoffice.ui.views import Button, Crumb, DetailPage, ListPage
 from integrations.models import Deal
 
+SAME_READING = timedelta(hours=1)
 # Counted per row that is shown: a join with GROUP BY would read every client to show fifty.
 _LOGINS = Coalesce(
     Subquery(
@@ -46,6 +51,14 @@ def _is(*statuses: ClientStatus) -> Any:
     return lambda client: client.status in statuses
 
 
+def _reopens(client: Client) -> bool:
+    return client.status == ClientStatus.CLOSED and client.erased_at is None
+
+
+def _erasable(client: Client) -> bool:
+    return client.status in ERASABLE and client.erased_at is None
+
+
 STEPS = (
     Button("Application", "client-application", "accounts.onboard_client", when=_is(*_APPLYING)),
     Button("Decide", "decide-application", "accounts.record_kyc", when=_is(ClientStatus.KYC_REVIEW)),
@@ -57,7 +70,8 @@ STEPS = (
     Button("Ask to wake", "wake-client", "accounts.ask_wake", when=_is(ClientStatus.DORMANT)),
     Button("Start closing", "start-closing", "accounts.start_closing", when=_can(ClientStatus.CLOSING)),
     Button("Ask to close", "close-client", "accounts.ask_close", when=_is(ClientStatus.CLOSING)),
-    Button("Ask to open again", "reopen-client", "accounts.ask_reopen_client", when=_is(ClientStatus.CLOSED)),
+    Button("Ask to open again", "reopen-client", "accounts.ask_reopen_client", when=_reopens),
+    Button("Ask to erase", "erase-client", "accounts.ask_erase", "danger", when=_erasable),
 )
 PAPERS = {
     "flag_links": Button("Set a flag", "set-flag", "accounts.set_flag"),
@@ -95,6 +109,7 @@ class ClientDetail(DetailPage):
         return f"{self.row.number} · {self.row.entity.name}"
 
     def context(self, row: Client, tab: str) -> Mapping[str, Any]:
+        self.note_reading(row)
         accounts = list(with_balances(row.trading_accounts.select_related("connection", "client", "entity")))
         return {
             **{name: self.links([button], row) for name, button in PAPERS.items()},
@@ -102,18 +117,27 @@ class ClientDetail(DetailPage):
             "labels": dict(ClientStatus.choices),
             "restrictions": row.restrictions.filter(lifted_at=None).select_related("set_by", "reviewed_by", "account"),
             "may_lift": scope.may(self.user, "accounts.ask_lift"),
+            "may_lift_trading": scope.may(self.user, "accounts.ask_lift_trading"),
             "may_confirm": scope.may(self.user, "accounts.confirm_restriction"),
             "now": clock.now(),
+            "knows_kyc": scope.may(self.user, visible.VIEW_KYC),
             "flags": visible.flags_of(self.user, row),
             "kyc": visible.kyc_of(self.user, row),
-            "knows_kyc": scope.may(self.user, visible.VIEW_KYC),
-            "documents": row.documents.order_by("-pk")[:10],
-            "notes": visible.notes_of(self.user, row)[:20],
+            "documents": visible.documents_of(row),
+            "notes": visible.notes_of(self.user, row),
             "requests": self.requests(row),
             "accounts": tables.TradingAccountTable().html(accounts, caption="Trading accounts"),
             "deals": tables.DealTable().html(latest_deals(accounts), caption="Latest deals"),
             "timeline": timeline(self.user, row),
+            "panels": panels.shown("client", self.request, self.user, row),
         }
+
+    def note_reading(self, row: Client) -> None:
+        """Who opens a client of a desk that is not theirs leaves a line in the audit log, once an hour."""
+        if scope.beyond_desk(self.user, row.entity_id, row.desk_id):
+            actor = actor_of(self.request)
+            data = {"desk": row.desk_id}
+            audit.read_once(actor=actor, what="client_of_another_desk", target=row, within=SAME_READING, data=data)
 
     def requests(self, row: Client) -> list[tuple[Request, bool]]:
         """Requests about the client that the reader may see, newest first, and whether each waits for somebody."""

@@ -17,8 +17,7 @@ from accounts.services import flags, papers
 from accounts.views.steps import OfClient
 from backoffice.kernel.actor import Person
 from backoffice.organisation.selectors import scope
-from backoffice.ui import hooks
-from backoffice.ui.views import ActionPage, ListPage
+from backoffice.ui.views import ActionPage, AskingPage, ListPage
 
 M = TypeVar("M", bound=Model)
 # What the stored request says, whatever the flag: the words of people go into a confidential note.
@@ -60,7 +59,7 @@ class _OfFlag(ActionPage):
         return reverse("client", args=[self.target.client_id])
 
 
-class EndFlag(_OfFlag):
+class EndFlag(_OfFlag, AskingPage):
     """Ends a flag, or asks for it where two people must agree."""
 
     permission = "accounts.end_flag"
@@ -70,13 +69,16 @@ class EndFlag(_OfFlag):
     def heading(self) -> str:
         return f"{self.submit_label} · {self.target.client.number}"
 
+    def asks(self, target: Flag) -> str:
+        return "" if RULES[target.kind].decider is None else actions.END_FLAG[FlagKind(target.kind)]
+
     def run(self, *, actor: Person, form: Any, target: Flag) -> Any:
-        if RULES[target.kind].decider is None:
+        if not self.asks(target):
             done: Any = flags.end_flag(actor=actor, flag_id=target.pk)
         else:
             scope.require(self.user, RULES[target.kind].end)
-            action = actions.END_FLAG[FlagKind(target.kind)]
-            done = hooks.submit(actor=actor, action=action, payload=actions.EndFlag(target.pk), reason=_STORED_REASON)
+            form.cleaned_data["reason"] = _STORED_REASON
+            done = self.ask(actor=actor, form=form, action=self.asks(target), payload=actions.EndFlag(target.pk))
         papers.add_note(actor=actor, client_id=target.client_id, text=form.cleaned_data["note"], confidential=True)
         return done
 

@@ -9,12 +9,13 @@ from django.urls import reverse
 
 from accounts import actions, forms, tables
 from accounts.models import Client, Reason, Restriction
+from accounts.models.clients import ERASABLE
+from accounts.models.restrictions import OF_DEALING
 from accounts.selectors import visible
-from accounts.services import closing, onboarding, papers, protective, restrictions
+from accounts.services import closing, erasing, onboarding, papers, protective, restrictions
 from backoffice.kernel.actor import Person
 from backoffice.organisation.selectors import scope
-from backoffice.ui import hooks
-from backoffice.ui.views import ActionPage, Crumb, GatedPage, ListPage
+from backoffice.ui.views import ActionPage, AskingPage, Crumb, GatedPage, ListPage
 
 _NOTHING_YET = "Sent for approval. Nothing has changed yet."
 
@@ -107,13 +108,16 @@ class StartClosing(OfClient):
         return closing.start_closing(actor=actor, client_id=target.pk, reason=form.cleaned_data["code"])
 
 
-class AskProtect(OfClient):
+class AskProtect(OfClient, AskingPage):
     """For people who may ask for protection and not take it."""
 
     permission = "accounts.ask_protect"
     form = forms.AskProtectForm
     submit_label = "Ask for approval"
     title = "Ask for protection"
+
+    def asks(self, target: Client) -> str:
+        return actions.RESTRICT
 
     def run(self, *, actor: Person, form: Any, target: Client) -> Any:
         data = form.cleaned_data
@@ -122,7 +126,7 @@ class AskProtect(OfClient):
             "REVIEW": (actions.REVIEW, actions.Protect(target.pk, code, protective.UNCHANGED)),
             "SUSPEND": (actions.SUSPEND, actions.Protect(target.pk, code, protective.TRADING_OFF)),
         }.get(what, (actions.RESTRICT, actions.Restrict(target.pk, what, code)))
-        return hooks.submit(actor=actor, action=action, payload=payload, reason=data["reason"])
+        return self.ask(actor=actor, form=form, action=action, payload=payload)
 
     def message(self, result: Any) -> str:
         return _NOTHING_YET
@@ -162,6 +166,23 @@ class ReopenClient(_AskStep):
     action = actions.REOPEN
 
 
+class EraseClient(OfClient, GatedPage):
+    title = "Erase personal data"
+    permission = "accounts.ask_erase"
+    form = forms.AskEraseForm
+    action = actions.ERASE
+
+    def facts(self, target: Client) -> Sequence[tuple[str, Any]]:
+        kept = [("Kept at least until", erasing.kept_until(target))] if target.status in ERASABLE else []
+        return (*super().facts(target), *kept)
+
+    def consequences(self, target: Client) -> Sequence[str]:
+        return forms.WHAT_ERASING_DOES
+
+    def payload(self, form: Any, target: Client) -> actions.Erase:
+        return actions.Erase(client_id=target.pk)
+
+
 class ChangeCategory(OfClient, GatedPage):
     title = "Change category"
     permission = "accounts.ask_category"
@@ -187,13 +208,16 @@ class Application(OfClient):
         return step(actor=actor, client_id=target.pk)
 
 
-class DecideApplication(OfClient):
+class DecideApplication(OfClient, AskingPage):
     """Accept or turn down: alone where one person may, else sent for approval."""
 
     permission = "accounts.record_kyc"
     form = forms.DecideForm
     submit_label = "Decide"
     asked = False
+
+    def asks(self, target: Client) -> str:
+        return actions.APPROVE
 
     def run(self, *, actor: Person, form: Any, target: Client) -> Any:
         data = form.cleaned_data
@@ -206,7 +230,7 @@ class DecideApplication(OfClient):
             self.asked = True
             action = actions.APPROVE if accept else actions.REJECT
             payload = actions.Step(client_id=target.pk, reason=code)
-            return hooks.submit(actor=actor, action=action, payload=payload, reason=data["reason"])
+            return self.ask(actor=actor, form=form, action=action, payload=payload)
 
     def message(self, result: Any) -> str:
         return _NOTHING_YET if self.asked else "Done."
@@ -295,6 +319,17 @@ class LiftRestriction(_OfRestriction, GatedPage):
 
     def payload(self, form: Any, target: Restriction) -> actions.Lift:
         return actions.Lift(restriction_id=target.pk, reason=form.cleaned_data["code"])
+
+
+class LiftTrading(LiftRestriction):
+    """For “trading off” and “close only” that somebody set: support may ask, and dealing may agree."""
+
+    queryset = LiftRestriction.queryset.filter(kind__in=OF_DEALING, origin="")
+    permission = "accounts.ask_lift_trading"
+    action = actions.LIFT_TRADING
+
+    def consequences(self, target: Restriction) -> Sequence[str]:
+        return ("Dealing or compliance decides, but never who set it. The logins follow when it is agreed to.",)
 
 
 class ConfirmRestriction(_OfRestriction):

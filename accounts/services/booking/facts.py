@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from django.db import connection as database
@@ -11,6 +12,7 @@ from django.db import connection as database
 from accounts.selectors import journal_keys
 from accounts.services.booking.plan import Plan, plan_bank, plan_deal, plan_fill, plan_psp
 from integrations.models import Connection
+from integrations.records import PspKind
 
 Row = dict[str, Any]
 
@@ -25,6 +27,8 @@ class Bookable:
     plan: Callable[[Row], Plan]
     currency: Callable[[Row], str]
     day_column: str
+    # The first day on which the fact may be booked; None where that is as soon as it is known.
+    due: Callable[[Row], date | None] = lambda row: None
 
     def key(self, row: Row) -> str:
         """What identifies the fact at its source."""
@@ -79,6 +83,8 @@ PSP = Bookable(
         "line_key", "kind", "provider_type", "psp_reference", "merchant_reference", "modification_reference",
         "gross", "fee", "net", "currency",
     ),
+    # Money that comes out of a reserve counts from its release on (integrations: psp_day).
+    due=lambda row: row["business_date"] if row["kind"] == PspKind.RESERVE else None,
     plan=lambda row: plan_psp(
         reference=row["merchant_reference"] or row["modification_reference"] or row["psp_reference"],
         **_pick(row, "kind", "provider_type", "gross", "fee", "net"),

@@ -6,7 +6,10 @@ to the client is a negative line on it; what the broker earns is negative on inc
     deal, trade      client -(p+s+c+f) | trading result +profit | swap +swap | commission +commission | fees +fee
     deal, balance    client -amount    | client money on its way +amount
     PSP payment      PSP +net | fees +fee | client money on its way -gross
-    PSP payout       PSP +net (negative) | payouts on their way -net
+    PSP payout       PSP +net (negative) | payouts on their way -net; one that came back is the same, positive
+    PSP reserve      PSP +net (negative when held) | reserves held -net, until the day of the release
+    PSP exchange     PSP +net | exchange -net, in each of the two currencies a journal of its own
+    PSP state        nothing: the payment is booked when its money moves
     bank line        bank +amount | payouts or client money on its way, or unallocated -amount
 """
 
@@ -22,11 +25,14 @@ from integrations.records import DealKind, PspKind
 
 CLIENT_BALANCE = "@balance"
 CLIENT_CREDIT = "@credit"
+CLIENT_RESERVED = "@reserved"
 MONEY = "@money"  # the account at the PSP or bank itself
 CLIENT_MONEY = "clearing.client_money"
+OWN_MONEY = "clearing.own_money"
 
-# Our own references of deposits and withdrawals, wherever they travel: comment, merchant reference, remittance.
-REFERENCE = re.compile(r"\b[DW]-[0-9A-Z]{8}\b")
+# Our own references, wherever they travel: comment, merchant reference, EndToEndId, remittance. Deposit, withdrawal,
+# transfer, adjustment, credit, fee, conversion, top-up of client money.
+REFERENCE = re.compile(r"\b[DWTACFXP]-[0-9A-Z]{8}\b")
 # What Adyen prints in a payout's remittance (settlement details report, MerchantPayout rows).
 PAYOUT_TOKEN = re.compile(r"\bTX\w{4,}XT\b")
 
@@ -57,6 +63,7 @@ _PSP_CONTRA: Mapping[PspKind, str] = {
     PspKind.RESERVE: "clearing.reserves",
     PspKind.TRANSFER: "clearing.own_money",
     PspKind.ADJUSTMENT: "expense.psp_fees",
+    PspKind.CONVERSION: "clearing.fx",
 }
 
 
@@ -120,6 +127,8 @@ def plan_psp(*, kind: str, provider_type: str, reference: str, gross: Decimal, f
     psp_kind = PspKind(kind)
     if psp_kind == PspKind.UNKNOWN:
         raise CannotBook(UnbookedReason.UNKNOWN_TYPE, f"PSP type {provider_type!r} is not known")
+    if psp_kind == PspKind.PAYMENT_STATE:
+        return Plan("PSP", f"{provider_type} {reference}".strip())
     contra = _PSP_CONTRA[psp_kind]
     lines: dict[str, Decimal] = {MONEY: net}
     lines["expense.psp_fees"] = fee
@@ -132,8 +141,9 @@ def plan_bank(*, amount: Decimal, remittance: str, end_to_end_id: str, counterpa
     said = f"{end_to_end_id} {remittance}"
     if PAYOUT_TOKEN.search(said):
         contra = "clearing.payouts"
-    elif REFERENCE.search(said):
-        contra = CLIENT_MONEY
+    elif ours := REFERENCE.search(said):
+        # A top-up of client money is the house's own money on its way between its accounts.
+        contra = OWN_MONEY if ours[0].startswith("P") else CLIENT_MONEY
     else:
         contra = "expense.psp_fees" if is_charge else "clearing.unallocated"
     text = " ".join(part for part in (counterparty, remittance) if part)

@@ -13,9 +13,10 @@ from datetime import date
 
 from django.db import models, transaction
 
-from accounts.models import BookingCursor, Unbooked
+from accounts.models import BookingCursor, Unbooked, UnbookedReason
 from accounts.services.booking.facts import BOOKABLE, Bookable, Row
 from accounts.services.booking.plan import CannotBook
+from accounts.services.booking.reserved import Reserved
 from accounts.services.booking.resolve import Books
 from backoffice.audit import services as audit
 from backoffice.kernel import clock, locking
@@ -55,6 +56,7 @@ class Booked:
 class _Batch:
     """The outcome of planning a batch, before anything is posted."""
 
+    reserved: Reserved
     drafts: list[Draft] = field(default_factory=list)
     failed: dict[int, tuple[Row, CannotBook]] = field(default_factory=dict)
     booked: list[int] = field(default_factory=list)
@@ -114,7 +116,8 @@ def _retry(actor: Actor, connection_id: int, bookable: Bookable) -> Booked:
     locking.advisory(Lock.BOOKING, connection_id)
     connection = Connection.objects.get(pk=connection_id)
     _close_replaced(bookable, open_ones)
-    ids = list(open_ones.order_by("fact_id").values_list("fact_id", flat=True)[:RETRIES])
+    due = open_ones.exclude(reason=UnbookedReason.NOT_YET, business_date__gt=clock.today())
+    ids = list(due.order_by("fact_id").values_list("fact_id", flat=True)[:RETRIES])
     rows = bookable.read_ids(connection, ids)
     batch = _plan(actor, connection, bookable, rows)
     batch.counts.facts = 0
@@ -124,10 +127,11 @@ def _retry(actor: Actor, connection_id: int, bookable: Bookable) -> Booked:
 
 def _plan(actor: Actor, connection: Connection, bookable: Bookable, rows: Sequence[Row]) -> _Batch:
     books = Books(actor, connection, bookable, rows)
-    batch = _Batch()
-    batch.counts.facts = len(rows)
     undo = _reversals(connection, bookable, rows)
+    batch = _Batch(Reserved(connection, bookable, rows, undo.values()))
+    batch.counts.facts = len(rows)
     days: dict[date, date] = {}
+    today = clock.today()
     for row in rows:
         wanted = row[bookable.day_column]
         if wanted not in days:
@@ -138,9 +142,12 @@ def _plan(actor: Actor, connection: Connection, bookable: Bookable, rows: Sequen
             key = f"{original.key}:reversed"
             why = f"{original.description} (changed at the source)"
             batch.drafts.append(journal.reversal(original, key=key, business_date=day, why=why))
+            batch.reserved.undone(original)
             batch.counts.reversals += 1
         try:
             plan = bookable.plan(row)
+            if (due := bookable.due(row)) is not None and due > today:
+                raise CannotBook(UnbookedReason.NOT_YET, f"{plan.description}: on {due}")
             entries = books.entries(row, plan)
         except CannotBook as reason:
             batch.failed[row["id"]] = (row, reason)
@@ -150,6 +157,7 @@ def _plan(actor: Actor, connection: Connection, bookable: Bookable, rows: Sequen
             batch.counts.no_effect += 1
             continue
         key = bookable.journal_key(connection.pk, row, row["version"])
+        entries = batch.reserved.taken_by(row, entries, key)
         batch.drafts.append(Draft(key, day, plan.kind, plan.description, entries, f"{bookable.kind}:{row['id']}"))
         batch.counts.journals += 1
     batch.counts.unbooked = len(batch.failed)
@@ -174,7 +182,8 @@ def _close_replaced(bookable: Bookable, open_ones: models.QuerySet[Unbooked]) ->
 
 
 def _post(actor: Actor, connection: Connection, bookable: Bookable, batch: _Batch) -> None:
-    journal.post_many(actor=actor, entity_id=connection.entity_id, drafts=batch.drafts)
+    posted = journal.post_many(actor=actor, entity_id=connection.entity_id, drafts=batch.drafts)
+    batch.reserved.keep({draft.key: done.journal_id for draft, done in zip(batch.drafts, posted, strict=True)})
     noted = _note_failures(connection, bookable, batch)
     if batch.drafts or noted:
         audit.record(

@@ -1,7 +1,8 @@
 """Use cases of clients that stand behind four eyes.
 
 What a reader must not know is in none of the texts that are stored with a request: it names flags by number, and a
-request about one is seen only by those who may take part in it (`view`).
+request about one is seen only by those who may take part in it (`view`). Nor is a client's name: a request is frozen
+for ever, so it says the number, and its page shows the name from the client's row.
 """
 
 from __future__ import annotations
@@ -10,20 +11,65 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from accounts.models import Client, ClientCategory, ClientStatus, DesiredState, Flag, FlagKind, Restriction
+from accounts.actions.logins import TECHNICAL, TERMS, Mark, Terms, actions_on_logins, logins_told
+from accounts.models import Client, ClientCategory, ClientStatus, Flag, FlagKind, Restriction
 from accounts.models.flags import BLOCKING, RULES
+from accounts.models.reasons import TO_LIFT, TO_PROTECT
 from accounts.selectors import activity, visible
-from accounts.services import closing, desired, flags, lifting, onboarding, protective, restrictions, steps, terms
+from accounts.services import (
+    closing,
+    erasing,
+    flags,
+    lifting,
+    onboarding,
+    protective,
+    restrictions,
+    steps,
+    terms,
+)
 from backoffice.approvals import registry
 from backoffice.approvals.registry import Action, Change, Check, Level
 from backoffice.audit import services as audit
 from backoffice.kernel import clock
 
+__all__ = [
+    "APPROVE",
+    "CATEGORY",
+    "CLOSE",
+    "END_FLAG",
+    "END_REVIEW",
+    "ERASE",
+    "LIFT",
+    "LIFTING",
+    "LIFT_TRADING",
+    "PROTECTING",
+    "REACTIVATE",
+    "REJECT",
+    "REOPEN",
+    "RESTRICT",
+    "REVIEW",
+    "SUSPEND",
+    "TECHNICAL",
+    "TERMS",
+    "WAKE",
+    "Category",
+    "EndFlag",
+    "Erase",
+    "Lift",
+    "Mark",
+    "Protect",
+    "Restrict",
+    "Step",
+    "Terms",
+    "register",
+]
+
 REACTIVATE, WAKE, LIFT = "accounts.reactivate", "accounts.wake", "accounts.lift_restriction"
+LIFT_TRADING = "accounts.lift_trading"
 REVIEW, SUSPEND, RESTRICT = "accounts.review", "accounts.suspend", "accounts.restrict"
-CLOSE, REOPEN = closing.CLOSE, "accounts.reopen"
+CLOSE, REOPEN, ERASE = closing.CLOSE, "accounts.reopen", erasing.ERASE
 APPROVE, REJECT = "accounts.approve_application", "accounts.reject_application"
-TERMS, CATEGORY = "accounts.change_terms", "accounts.change_category"
+CATEGORY = "accounts.change_category"
 END_REVIEW = "accounts.end_review"
 END_FLAG = {
     kind: f"accounts.end_{kind.lower()}" for kind, rule in RULES.items() if rule.decider is not None
@@ -36,6 +82,11 @@ class Step:
 
     client_id: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    client_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +117,18 @@ class EndFlag:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    account_id: int
-    group: str
-    leverage: int
-
-
-@dataclass(frozen=True, slots=True)
 class Category:
     client_id: int
     category: str
 
 
+# Contents that carry the code of their reason: it stays with the status or restriction.
+_CODED = (Step, Protect, Restrict)
+PROTECTING, LIFTING = dict(TO_PROTECT), dict(TO_LIFT)
+
+
 def register() -> None:
-    for action in (*_back(), *_forth(), *_ends(), *_decisions(), *_trading_terms(), *_flags()):
+    for action in (*_back(), *_forth(), *_ends(), *_decisions(), *_category(), *actions_on_logins(), *_flags()):
         registry.register(action)
 
 
@@ -91,19 +140,21 @@ def _about_client(name: str, title: str, use_case: Callable[..., Any], ask: str,
         "target": lambda p: audit.name_of(_client(p)),
         "client": lambda p: audit.name_of(_client(p)),
         "target_version": _version,
-        "summary": lambda p: f"{title}: {_client(p).number} {_client(p).name}",
+        "summary": lambda p: f"{title}: {_client(p).number}",
         "risk": lambda p: visible.risks(p.client_id),
         "knows": visible.knows_risk,
         "checks": _checks,
         "effects": _effects,
         **more,
     }
+    if values["payload"] in _CODED:
+        values["coded"] = "reason"
     return Action(name=name, title=title, use_case=use_case, ask=ask, decide=decide, **values)
 
 
 def _back() -> list[Action]:
     """Steps that give rights back."""
-    blocked = {"blocked": lambda p: visible.against(p.client_id)}
+    blocked = {"blocked": lambda p: visible.against(p.client_id), "reasons": LIFTING}
     to_active = {**blocked, "changes": _to(ClientStatus.ACTIVE), "forbids": lambda p: steps.setters(_client(p))}
     decide = "accounts.decide_status"
     return [
@@ -111,26 +162,40 @@ def _back() -> list[Action]:
             REACTIVATE, "Make a client active again", lifting.reactivate, "accounts.ask_lift", decide, **to_active
         ),
         _about_client(WAKE, "Wake a dormant client", lifting.wake, "accounts.ask_wake", decide, **to_active),
-        Action(
-            name=LIFT,
-            title="Lift a restriction",
-            payload=Lift,
-            use_case=restrictions.lift,
-            entity_id=lambda p: _restriction(p).client.entity_id,
-            target=lambda p: f"accounts.restriction:{p.restriction_id}",
-            client=lambda p: audit.name_of(_restriction(p).client),
-            target_version=lambda p: f"{_restriction(p).is_open}:{_restriction(p).client.status}",
-            summary=lambda p: f"Lift “{_restriction(p).get_kind_display()}”: {_restriction(p).client}",
-            ask="accounts.ask_lift",
-            decide=decide,
-            blocked=lambda p: visible.against(_restriction(p).client_id),
-            forbids=lambda p: _setter(_restriction(p)),
-            risk=lambda p: visible.risks(_restriction(p).client_id),
-            knows=visible.knows_risk,
-            changes=lambda p: [Change("Restriction", _restriction(p).get_kind_display(), "lifted")],
-            effects=lambda p, result: _logins(_restriction(p).client_id),
+        _lift(LIFT, "Lift a restriction", restrictions.lift, "accounts.ask_lift", decide),
+        _lift(
+            LIFT_TRADING,
+            "Lift a restriction of trading",
+            restrictions.lift_trading,
+            "accounts.ask_lift_trading",
+            "accounts.approve_lift_trading",
         ),
     ]
+
+
+def _lift(name: str, title: str, use_case: Callable[..., Any], ask: str, decide: str) -> Action:
+    """The end of one restriction, never asked for or agreed to by who set it."""
+    return Action(
+        name=name,
+        title=title,
+        payload=Lift,
+        use_case=use_case,
+        entity_id=lambda p: _restriction(p).client.entity_id,
+        target=lambda p: f"accounts.restriction:{p.restriction_id}",
+        client=lambda p: audit.name_of(_restriction(p).client),
+        target_version=lambda p: f"{_restriction(p).is_open}:{_restriction(p).client.status}",
+        summary=lambda p: f"Lift “{_restriction(p).get_kind_display()}”: {_restriction(p).client.number}",
+        ask=ask,
+        decide=decide,
+        blocked=lambda p: visible.against(_restriction(p).client_id),
+        forbids=lambda p: _setter(_restriction(p)),
+        risk=lambda p: visible.risks(_restriction(p).client_id),
+        knows=visible.knows_risk,
+        changes=lambda p: [Change("Restriction", _restriction(p).get_kind_display(), "lifted")],
+        effects=lambda p, result: logins_told(_restriction(p).client_id),
+        reasons=LIFTING,
+        coded="reason",
+    )
 
 
 def _forth() -> list[Action]:
@@ -145,6 +210,7 @@ def _forth() -> list[Action]:
             decide,
             payload=Protect,
             changes=_to(ClientStatus.UNDER_REVIEW),
+            reasons=PROTECTING,
         ),
         _about_client(
             SUSPEND,
@@ -154,8 +220,17 @@ def _forth() -> list[Action]:
             decide,
             payload=Protect,
             changes=_to(ClientStatus.SUSPENDED),
+            reasons=PROTECTING,
         ),
-        _about_client(RESTRICT, "Restrict a client", restrictions.restrict, ask, decide, payload=Restrict),
+        _about_client(
+            RESTRICT,
+            "Restrict a client",
+            restrictions.restrict,
+            ask,
+            decide,
+            payload=Restrict,
+            reasons=PROTECTING,
+        ),
     ]
 
 
@@ -168,6 +243,7 @@ def _ends() -> list[Action]:
             "accounts.ask_close",
             "accounts.approve_close",
             changes=_to(ClientStatus.CLOSED),
+            reasons=LIFTING,
             blocked=lambda p: visible.against(p.client_id),
         ),
         _about_client(
@@ -177,45 +253,35 @@ def _ends() -> list[Action]:
             "accounts.ask_reopen_client",
             "accounts.approve_reopen_client",
             changes=_to(ClientStatus.UNDER_REVIEW),
+            reasons=LIFTING,
+        ),
+        _about_client(
+            ERASE,
+            "Erase personal data",
+            erasing.erase,
+            "accounts.ask_erase",
+            "accounts.approve_erase",
+            payload=Erase,
+            changes=lambda p: [Change("Personal data", "kept", "erased for good")],
+            blocked=lambda p: visible.against(p.client_id),
         ),
     ]
 
 
 def _decisions() -> list[Action]:
     ask, decide = "accounts.record_kyc", "accounts.decide_status"
+    steps_ = (
+        (APPROVE, "Accept an applicant", onboarding.approve, ClientStatus.APPROVED),
+        (REJECT, "Turn an applicant down", onboarding.reject, ClientStatus.REJECTED),
+    )
     return [
-        _about_client(
-            APPROVE, "Accept an applicant", onboarding.approve, ask, decide, changes=_to(ClientStatus.APPROVED)
-        ),
-        _about_client(
-            REJECT, "Turn an applicant down", onboarding.reject, ask, decide, changes=_to(ClientStatus.REJECTED)
-        ),
+        _about_client(name, title, use_case, ask, decide, changes=_to(status), reasons={**LIFTING, **PROTECTING})
+        for name, title, use_case, status in steps_
     ]
 
 
-def _trading_terms() -> list[Action]:
-    def account_of(p: Terms) -> DesiredState:
-        return DesiredState.objects.select_related("account__client").get(account_id=p.account_id)
-
+def _category() -> list[Action]:
     return [
-        Action(
-            name=TERMS,
-            title="Change group or leverage",
-            payload=Terms,
-            use_case=terms.change_terms,
-            entity_id=lambda p: account_of(p).account.entity_id,
-            target=lambda p: f"accounts.tradingaccount:{p.account_id}",
-            client=lambda p: audit.name_of(account_of(p).account.client),
-            target_version=lambda p: f"{account_of(p).account.group}:{account_of(p).account.leverage}"[:64],
-            summary=lambda p: f"Group {p.group}, leverage 1:{p.leverage} for login {account_of(p).account.login}",
-            ask="accounts.ask_terms",
-            decide="accounts.approve_terms",
-            changes=lambda p: [
-                Change("Group", account_of(p).account.group, p.group),
-                Change("Leverage", f"1:{account_of(p).account.leverage}", f"1:{p.leverage}"),
-            ],
-            effects=lambda p, result: _logins(result.client_id),
-        ),
         _about_client(
             CATEGORY,
             "Change a client's category",
@@ -257,6 +323,13 @@ def _flag_action(name: str, title: str, kind: str, view: str) -> Action:
         decide=rule.decider.value,
         view=view,
         forbids=lambda p: _setter(_flag(p)),
+        # None of them says what kind of review it was.
+        reasons={
+            "CLEARED": "checked; the cause is gone",
+            "COMPLETED": "completed",
+            "ENTERED_IN_ERROR": "entered by mistake",
+            registry.OTHER: "other",
+        },
     )
 
 
@@ -310,15 +383,4 @@ def _checks(payload: Any) -> list[Check]:
 
 
 def _effects(payload: Any, result: Any) -> list[Mapping[str, Any]]:
-    return _logins(payload.client_id)
-
-
-def _logins(client_id: int) -> list[Mapping[str, Any]]:
-    """What each login that was changed in the rehearsal would be asked to become on its server."""
-    states = DesiredState.objects.select_related("account__connection").filter(
-        account__client=client_id, confirmed_at=None
-    )
-    return [
-        {"server": f"{state.account.connection.name} login {state.account.login}", **desired.said(state)}
-        for state in states.order_by("account__login")
-    ]
+    return logins_told(payload.client_id)
