@@ -8,6 +8,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from django.urls import reverse
+
 from backoffice.approvals import registry
 from backoffice.approvals.registry import Action, Change, Check, Level
 from backoffice.kernel import clock
@@ -15,12 +17,14 @@ from backoffice.kernel.money import Money
 from backoffice.organisation.models import LegalEntity
 from backoffice.organisation.selectors import currencies
 from ledger.models import LedgerAccount
+from ledger.selectors import closing as found
 from ledger.selectors.lines import lines_of
-from ledger.services import manual, periods
+from ledger.services import closing, manual, periods
 from ledger.services.manual import ManualLine
 
 MANUAL_JOURNAL = "ledger.manual_journal"
 REOPEN = "ledger.reopen"
+CLOSE_PERIOD = "ledger.close_period"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,21 @@ class Reopen:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class ClosePeriod:
+    """Close an entity's month; `last_day` is its last."""
+
+    entity_id: int
+    last_day: date
+
+
 def register() -> None:
+    _register_manual()
+    _register_reopen()
+    _register_period()
+
+
+def _register_manual() -> None:
     registry.register(
         Action(
             name=MANUAL_JOURNAL,
@@ -60,8 +78,18 @@ def register() -> None:
             amount=_size,
             checks=_checks,
             effects=_effects,
+            reasons={
+                "CORRECTION": "correction of an error",
+                "FEE": "fee or cost of a provider",
+                "CLIENT": "agreed with the client",
+                "PERIOD": "belongs to another period",
+                registry.OTHER: "other",
+            },
         )
     )
+
+
+def _register_reopen() -> None:
     registry.register(
         Action(
             name=REOPEN,
@@ -74,9 +102,38 @@ def register() -> None:
             ask="ledger.ask_reopen",
             decide="ledger.approve_reopen",
             view="ledger.view_journal",
+            reasons={
+                "CORRECTION": "correction of an error",
+                "LATE": "a document came late",
+                "AUDIT": "asked for by the auditor",
+                registry.OTHER: "other",
+            },
             changes=lambda p: [
                 Change("Books closed through", str(periods.closed_through(p.entity_id)), str(p.through))
             ],
+        )
+    )
+
+
+def _register_period() -> None:
+    registry.register(
+        Action(
+            name=CLOSE_PERIOD,
+            title="Close a month",
+            payload=ClosePeriod,
+            use_case=closing.close_period,
+            knows_request=True,
+            entity_id=lambda p: p.entity_id,
+            target=lambda p: f"ledger.period:{p.entity_id}:{p.last_day}",
+            summary=lambda p: f"Close the month to {p.last_day}",
+            ask="ledger.ask_period",
+            decide="ledger.approve_period",
+            view="ledger.view_journal",
+            checks=lambda p: [
+                Check(row.level, row.label, row.detail) for row in found.of_period(p.entity_id, p.last_day)
+            ],
+            page=lambda p: f"{reverse('close')}?entity={p.entity_id}&day={p.last_day}",
+            reasons={"MONTH": "the month is done", registry.OTHER: "other"},
         )
     )
 

@@ -16,5 +16,7 @@ class LedgerConfig(AppConfig):
         streams.register("ledger.journals", sealed.JOURNALS)
         register(
             Item("Books", "Journals", "journals", "ledger.view_journal", 60, "j"),
+            Item("Books", "Close", "close", "ledger.view_journal", 62),
+            Item("Books", "Rates", "fx-rates", "organisation.view_fxrate", 63),
             Item("Books", "Ledger accounts", "ledger-accounts", "ledger.view_ledgeraccount", 61, "l"),
         )

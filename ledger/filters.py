@@ -14,6 +14,12 @@ class JournalFilters(filters.Filters):
     entity = filters.Entities()
 
 
+class RateFilters(filters.Filters):
+    date = filters.DateRange("date", "Day")
+    base = filters.Exact("base_id", "Base", hint="EUR")
+    quote = filters.Exact("quote_id", "Quote", hint="USD")
+
+
 class LedgerAccountFilters(filters.Filters):
     code = filters.Prefix("code", "Account", hint="client.balance")
     kind = filters.Choice("kind", "Kind", Kind.choices)

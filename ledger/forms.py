@@ -89,6 +89,17 @@ class CloseDayForm(forms.Form):
         field.queryset = entities if entities is not None else LegalEntity.objects.none()
 
 
+class PeriodForm(CloseDayForm):
+    """The month of a day."""
+
+    reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), help_text="What is red, and why all the same.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["note"]
+        self.fields["day"].label = "A day of the month"
+
+
 class ReopenForm(forms.Form):
     entity = forms.ModelChoiceField(LegalEntity.objects.none())
     through = DayField(label="Stay closed through", help_text="Days after this one take postings again.")

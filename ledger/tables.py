@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.urls import reverse
 
+from backoffice.organisation.models import FxRate
 from backoffice.ui.columns import Column, Kind
 from backoffice.ui.tables import Table
 from ledger.models import Journal, LedgerAccount
@@ -56,3 +58,30 @@ class LedgerAccountTable(Table):
 
     def row_class(self, row: Any) -> str:
         return "muted" if row.closed_at else ""
+
+
+class RateTable(Table):
+    """Reference rates with all their versions: one `base` buys `rate` of `quote`."""
+
+    columns = (
+        Column("date", "Day", Kind.DATE),
+        Column(lambda row: f"{row.base_id}/{row.quote_id}", "Pair", Kind.CODE),
+        Column(lambda row: _plain(row.rate), "Rate", Kind.CODE, align="right"),
+        Column(lambda row: _plain(row.bid), "Bid", Kind.CODE, align="right", hide_narrow=True),
+        Column(lambda row: _plain(row.ask), "Ask", Kind.CODE, align="right", hide_narrow=True),
+        Column("source", "Source", Kind.CODE),
+        Column("version", "Version", Kind.NUMBER),
+        Column("published_at", "Published", Kind.DATETIME, hide_narrow=True),
+        Column("pk", "Number", Kind.CODE, sort="id", hide_narrow=True),
+    )
+    sorts = {"id": ("pk",)}
+    default_sort = "-id"
+    empty = "No rates fit."
+    empty_hint = "Rates of the ECB are imported under Imports."
+
+    def row_class(self, row: FxRate) -> str:
+        return "muted" if row.version > 1 else ""
+
+
+def _plain(value: Decimal | None) -> str:
+    return "" if value is None else f"{value.normalize():f}"

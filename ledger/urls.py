@@ -14,5 +14,8 @@ urlpatterns = [
     path("ledger-accounts/trial-balance/", views.TrialBalance.as_view(), name="trial-balance"),
     path("ledger-accounts/close-day/", views.CloseDay.as_view(), name="close-day"),
     path("ledger-accounts/reopen/", views.AskReopen.as_view(), name="reopen"),
+    path("close/", views.Close.as_view(), name="close"),
+    path("close/month/", views.AskPeriod.as_view(), name="close-period"),
+    path("rates/", views.RateList.as_view(), name="fx-rates"),
     path("ledger-accounts/<int:pk>/", views.LedgerAccountDetail.as_view(), name="ledger-account"),
 ]

@@ -13,15 +13,17 @@ from django.urls import reverse
 
 from backoffice.kernel import clock
 from backoffice.kernel.actor import Person
+from backoffice.organisation.models import FxRate
 from backoffice.organisation.selectors import scope
 from backoffice.ui.requests import address
 from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, GatedPage, ListPage, Page
 from ledger import actions, filters, forms, tables
 from ledger.models import Balance, Closing, Journal, LedgerAccount
+from ledger.selectors import closing as found
 from ledger.selectors.lines import lines_of
 from ledger.selectors.statements import Position, statement
 from ledger.selectors.trial_balance import trial_balance
-from ledger.services import periods
+from ledger.services import closing
 
 _STATEMENT_DAYS = 31
 
@@ -70,7 +72,7 @@ class LedgerAccountList(ListPage):
     permission = "ledger.view_ledgeraccount"
     buttons = (
         Button("Trial balance", "trial-balance", "ledger.view_ledgeraccount"),
-        Button("Close a day", "close-day", "ledger.close_day"),
+        Button("Close", "close", "ledger.view_journal"),
         Button("Reopen", "reopen", "ledger.ask_reopen"),
     )
 
@@ -168,20 +170,94 @@ class CloseDay(ActionPage):
     nav = "ledger-accounts"
 
     def form_arguments(self, target: Any) -> Mapping[str, Any]:
-        return {"entities": scope.entities_of(self.user)}
+        return {"entities": scope.entities_of(self.user), "initial": _asked(self.request)}
 
     def consequences(self, target: Any) -> Sequence[str]:
         return (
+            "What is red on the list before closing needs a written reason; it is kept.",
             "No posting is taken for this day and any day before it.",
             "Opening it again needs management and leaves a trace.",
         )
 
     def run(self, *, actor: Person, form: Any, target: Any) -> Closing:
         data = form.cleaned_data
-        return periods.close_day(actor=actor, entity_id=data["entity"].pk, day=data["day"], reason=data["note"])
+        return closing.close_day(actor=actor, entity_id=data["entity"].pk, day=data["day"], reason=data["note"])
 
     def message(self, result: Closing) -> str:
         return f"The books are closed through {result.closed_through}."
+
+
+class Close(Page):
+    """What is done and what is not, before the buttons that close a day or its month."""
+
+    title = "Close"
+    permission = "ledger.view_journal"
+    template = "ledger/close.html"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        entities = list(scope.entities_of(self.user).order_by("code"))
+        asked = _asked(request)
+        chosen = [row for row in entities if str(row.pk) == asked["entity"]] or entities
+        entity = chosen[0] if chosen else None
+        day = asked.get("day") or clock.today() - timedelta(days=1)
+        if entity is None:
+            return self.page({"entities": [], "entity": None})
+        last_day = found.last_day_of(day)
+        monthly = day == last_day
+        return self.page(
+            {
+                "entities": entities,
+                "entity": entity,
+                "day": day,
+                "last_day": last_day,
+                "checks": found.of_period(entity.pk, day) if monthly else found.of_day(entity.pk, day),
+                "through": found.closed_through(entity.pk),
+                "period": found.period_of(entity.pk, last_day),
+                "monthly": monthly,
+                "may_close": scope.may(self.user, "ledger.close_day"),
+                "may_ask": scope.may(self.user, "ledger.ask_period"),
+                "may_reopen": scope.may(self.user, "ledger.ask_reopen"),
+            }
+        )
+
+
+class AskPeriod(GatedPage):
+    title = "Close a month"
+    permission = "ledger.ask_period"
+    form = forms.PeriodForm
+    action = actions.CLOSE_PERIOD
+    nav = "close"
+
+    def form_arguments(self, target: Any) -> Mapping[str, Any]:
+        return {"entities": scope.entities_of(self.user), "initial": _asked(self.request)}
+
+    def payload(self, form: Any, target: Any) -> actions.ClosePeriod:
+        return actions.ClosePeriod(form.cleaned_data["entity"].pk, found.last_day_of(form.cleaned_data["day"]))
+
+    def consequences(self, target: Any) -> Sequence[str]:
+        return (
+            "The approver sees the list as it stands; it is kept with the month.",
+            "Opening a day of the month again needs management and leaves a trace.",
+        )
+
+
+class RateList(ListPage):
+    title = "Rates"
+    queryset = FxRate.objects.all()
+    table = tables.RateTable
+    filters = filters.RateFilters
+    permission = "organisation.view_fxrate"
+    entity_path = ""
+
+
+def _asked(request: HttpRequest) -> dict[str, Any]:
+    """Entity and day from the address; what is no day is left out."""
+    asked: dict[str, Any] = {"entity": request.GET.get("entity", "")}
+    try:
+        asked["day"] = date.fromisoformat(request.GET.get("day", ""))
+    except ValueError:
+        return asked
+    return asked
 
 
 class AskReopen(GatedPage):

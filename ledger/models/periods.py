@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 
+from backoffice.approvals.models import Request as Approval
 from backoffice.kernel.tables import Access
 from backoffice.organisation.models import LegalEntity
 from ledger.models.accounts import LedgerAccount
@@ -53,3 +54,32 @@ class DayBalance(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id} {self.date}: {self.amount}"
+
+
+class Period(models.Model):
+    """A month closed behind an approved request, with the list as it stood. It holds as long as none of its days is
+    opened again: then the closing after it has an earlier date, and the month is closed anew by another row."""
+
+    access = Access.APPEND
+
+    entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT)
+    last_day = models.DateField()
+    # The closing of days that held then.
+    closing = models.ForeignKey(Closing, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=150)
+    checks: Any = models.JSONField(default=list)
+    request = models.OneToOneField(Approval, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["entity_id", "-id"]
+        permissions: ClassVar[list[tuple[str, Any]]] = [
+            ("ask_period", "Can ask to close a month"),
+            ("approve_period", "Can approve the closing of a month"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["entity", "last_day", "-id"], name="period_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entity_id} month to {self.last_day}"
