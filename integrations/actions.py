@@ -36,6 +36,11 @@ def register() -> None:
             view="integrations.view_fileimport",
             changes=_totals,
             checks=_checks,
+            reasons={
+                "CONFIRMED": "the sender confirmed the file",
+                "KNOWN": "known error of the sender",
+                registry.OTHER: "other",
+            },
             effects=lambda p, result: [{"new facts": result["new"], "known already": result["duplicate"]}],
         )
     )

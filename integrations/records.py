@@ -69,6 +69,10 @@ class PspKind(str, Enum):
     RESERVE = "RESERVE"
     TRANSFER = "TRANSFER"
     ADJUSTMENT = "ADJUSTMENT"
+    # One leg of an exchange between two balances at the PSP; the other leg is a line in the other currency.
+    CONVERSION = "CONVERSION"
+    # A step in a payment's life that moves nothing on the balance (net is zero): never booked.
+    PAYMENT_STATE = "PAYMENT_STATE"
     # A type this version does not know: kept, never booked, a break says so.
     UNKNOWN = "UNKNOWN"
 
@@ -143,6 +147,8 @@ class Right(IntEnum):
     ENABLED = 0x1
     TRADE_DISABLED = 0x4
     RESET_PASS = 0x400
+    TECHNICAL = 0x10000
+    EXCLUDE_REPORTS = 0x20000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +156,8 @@ class UserState:
     """What a login should be able to do. None leaves alone what the server has.
 
     `leverage` 30 means 1:30. `reset_password` demands that the client chooses a new password at the next log-in; the
-    server takes the demand back by itself when that has happened.
+    server takes the demand back by itself when that has happened. `technical` and `exclude_reports` mark a login of the
+    house's own, which the server leaves out of its statements.
     """
 
     enabled: bool | None = None
@@ -158,6 +165,8 @@ class UserState:
     group: str | None = None
     leverage: int | None = None
     reset_password: bool | None = None
+    technical: bool | None = None
+    exclude_reports: bool | None = None
 
     @property
     def named(self) -> dict[str, bool | int | str]:
@@ -184,6 +193,8 @@ class User:
             group=self.group,
             leverage=self.leverage,
             reset_password=bool(self.rights & Right.RESET_PASS),
+            technical=bool(self.rights & Right.TECHNICAL),
+            exclude_reports=bool(self.rights & Right.EXCLUDE_REPORTS),
         )
 
     def lacks(self, wanted: UserState) -> dict[str, bool | int | str]:
@@ -198,10 +209,34 @@ class User:
             (Right.ENABLED, wanted.enabled),
             (Right.TRADE_DISABLED, None if wanted.trading is None else not wanted.trading),
             (Right.RESET_PASS, wanted.reset_password),
+            (Right.TECHNICAL, wanted.technical),
+            (Right.EXCLUDE_REPORTS, wanted.exclude_reports),
         ):
             if is_set is not None:
                 rights = rights | bit if is_set else rights & ~bit
         return int(rights)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Margin:
+    """What a login's open positions tie up now, in its deposit currency. Both figures are the server's own; equity may
+    be negative. `leverage` 100 means 1:100 and is the one the margin was worked out with; 0: not told."""
+
+    login: int
+    equity: Decimal
+    margin: Decimal
+    leverage: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupTerms:
+    """What a group of logins trades under. The server closes positions when the margin level falls below `stop_out`
+    percent, or, `in_money`, when free margin falls below that much of the deposit currency."""
+
+    name: str
+    currency: str
+    stop_out: Decimal
+    in_money: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +263,8 @@ class PspLine:
 
     `net` = `gross` - `fee` in `currency` (the settlement currency); `gross_original` is in the currency the
     client paid in. `payout_key` groups the lines that one payout pays ("batch 380 USD"); `bank_reference` is
-    what the PSP prints in the remittance of that payout.
+    what the PSP prints in the remittance of that payout. `available_on` is the day from which the broker may have
+    the amount, where the file says it: for money that comes out of a reserve, the day of its release.
     """
 
     line_key: str
@@ -249,11 +285,16 @@ class PspLine:
     booked_at: datetime
     booked_zone: str
     method: str = ""
+    available_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BankLine:
-    """One entry (or one transaction of a batched entry that sums exactly) on a bank account, signed."""
+class BankEntry:
+    """One entry on a bank account, or one transaction of a batched entry that sums exactly; signed, credit positive.
+
+    `is_reversal` says that it turns an earlier payment back: the bank's own reversal or a returned payment. The sign
+    is the real one either way. `bank_code` is the bank's classification; a charge of the bank has CHRG in it.
+    """
 
     line_key: str
     account: str
@@ -270,6 +311,26 @@ class BankLine:
     is_reversal: bool = False
     bank_code: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankLine(BankEntry):
+    """An entry of an end-of-day statement: what is booked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankNotice(BankEntry):
+    """An entry of an intraday report or a notification: the same money as a line of the statement that follows.
+
+    Never booked. It tells early that money came, and of what a batched entry of the statement is made: its line is
+    found by `entry_reference` (the bank's reference of the whole entry) and `entry_amount`. The parts of one entry
+    share `statement_id` and `entry_key`. `message` is 052 or 054 (camt), 942 (MT942) or BAI2 (an interim report).
+    """
+
+    message: str
+    entry_key: str
+    entry_reference: str
+    entry_amount: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +356,21 @@ class ControlTotal:
         return self.expected == self.found
 
 
-Record = Deal | AccountState | Fill | PspLine | BankLine
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What one unit of `base` buys of `quote` as a source published it: the middle where it names both sides."""
+
+    source: str
+    base: str
+    quote: str
+    rate_date: date
+    rate: Decimal
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    published_at: datetime | None = None
+
+
+Record = Deal | AccountState | Fill | PspLine | BankLine | BankNotice | Rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from celery import shared_task
 
 from backoffice.kernel.actor import System
 from integrations.selectors import feeds as feed_selectors
-from integrations.services import feeds, imports
+from integrations.services import feeds, imports, payouts
 
 
 @shared_task(name="integrations.pull_all")
@@ -39,3 +39,8 @@ def examine(import_id: int, **_: object) -> None:
 @shared_task(name="integrations.sweep")
 def sweep(**_: object) -> None:
     imports.sweep()
+
+
+@shared_task(name=payouts.FOLLOW, soft_time_limit=240, time_limit=270)
+def follow_payouts(**_: object) -> None:
+    payouts.follow_due()

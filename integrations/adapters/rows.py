@@ -1,4 +1,4 @@
-"""Rows of a CSV file, streamed, by header name and with true line numbers.
+"""Rows of a CSV file, streamed, with true line numbers: `Sheet` gives cells, `Table` cells by header name.
 
 Each physical line is decoded by itself: UTF-8 (with or without byte order mark), else cp1252, and the facts
 say which. A row is one line, or several where a quoted field holds line breaks; a quote that is never closed
@@ -29,6 +29,18 @@ _BYTE_ORDER_MARKS_16 = (b"\xff\xfe", b"\xfe\xff")
 def name_of(header: str) -> str:
     """A header as it is compared: case and runs of blanks do not matter."""
     return " ".join(header.split()).casefold()
+
+
+def numbered(headers: Sequence[str]) -> dict[str, int]:
+    """Places of headers by name; one that stands there twice has only its numbered names, "description#1"."""
+    places: dict[str, int] = {}
+    seen: dict[str, int] = {}
+    for place, header in enumerate(headers):
+        name = name_of(header)
+        seen[name] = seen.get(name, 0) + 1
+        places[f"{name}#{seen[name]}"] = place
+    places.update({name: places[f"{name}#1"] for name, times in seen.items() if times == 1})
+    return places
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,53 +77,18 @@ class Row:
         return int(text)
 
 
-class Table:
-    """A CSV file of known columns.
+class Sheet:
+    """The rows of a CSV file that are not blank, one after the other. `width` is how many cells a row has (0: any):
+    it decides whether a field over several lines makes a row whole."""
 
-    `aside` sees the cells of every row first and takes out what is not data (a trailer). Raises Unreadable
-    when a required column is missing or stands there twice; bad rows go to `findings`.
-    """
-
-    def __init__(
-        self,
-        stream: IO[bytes],
-        *,
-        filename: str,
-        findings: Findings,
-        required: Sequence[str],
-        optional: Sequence[str] = (),
-        delimiter: str = ",",
-        encoding: str = "",
-        aside: Callable[[int, list[str]], bool] | None = None,
-    ) -> None:
+    def __init__(self, stream: IO[bytes], *, filename: str, delimiter: str = ",", encoding: str = "") -> None:
         self.filename = filename
-        self.data_rows = 0
-        self._findings = findings
+        self.width = 0
         self._delimiter = delimiter
         self._encoding = encoding
-        self._aside = aside
         self._used: dict[str, int] = {}
-        self._width = 0
         self._pending: deque[tuple[int, str]] = deque()
         self._lines = self._physical(reading.chunks(stream, filename=filename))
-        self._places = self._header(required, optional)
-
-    def rows(self) -> Iterator[Row]:
-        """The rows that have as many cells as the header."""
-        while taken := self._take():
-            number, raw, cells = taken
-            if self._aside is not None and not isinstance(cells, BadField) and self._aside(number, cells):
-                continue
-            self.data_rows += 1
-            if self.data_rows > ROWS_MAX:
-                raise Unreadable(f"{self.filename}: more than {ROWS_MAX:,} rows. Ask the sender for smaller files.")
-            if isinstance(cells, BadField):
-                self._findings.reject(number, cells, raw)
-            elif len(cells) != self._width:
-                reason = f"has {len(cells)} fields, the header has {self._width}: cut off, or a stray delimiter."
-                self._findings.reject(number, BadField("row", reason), raw)
-            else:
-                yield Row(number, raw, cells, self._places)
 
     def encoding(self) -> str:
         """What the file was decoded with, for the facts: "utf-8", "cp1252", or both with a number of lines."""
@@ -121,28 +98,7 @@ class Table:
             return other[0] if other else "utf-8"
         return ", ".join(f"{name} ({self._used[name]} lines)" for name in other)
 
-    def _header(self, required: Sequence[str], optional: Sequence[str]) -> dict[str, int]:
-        taken = self._take()
-        if taken is None:
-            raise Unreadable(f"{self.filename}: there is no header line. Fetch it again from the source.")
-        number, _, cells = taken
-        if isinstance(cells, BadField):
-            raise Unreadable(f"{self.filename}: line {number}, header: {cells.reason}")
-        if len(cells) > COLUMNS_MAX:
-            raise Unreadable(f"{self.filename}: line {number} has {len(cells)} columns; {COLUMNS_MAX} are allowed.")
-        self._width = len(cells)
-        names = [name_of(cell) for cell in cells]
-        wanted = [*required, *optional]
-        doubled = [name for name in wanted if names.count(name_of(name)) > 1]
-        if doubled:
-            raise Unreadable(f"{self.filename}: line {number}: column {doubled[0]!r} stands there twice.")
-        missing = [name for name in required if name_of(name) not in names]
-        if missing:
-            listed = ", ".join(repr(name) for name in missing)
-            raise Unreadable(f"{self.filename}: line {number}: no column {listed}. Is this the right report?")
-        return {name: names.index(name_of(name)) for name in wanted if name_of(name) in names}
-
-    def _take(self) -> tuple[int, str, list[str] | BadField] | None:
+    def take(self) -> tuple[int, str, list[str] | BadField] | None:
         """The next row that is not blank: first line, text, and cells or why there are none."""
         while first := self._line():
             number, text = first
@@ -160,7 +116,7 @@ class Table:
         while True:
             try:
                 found = next(csv.reader([text], delimiter=self._delimiter, strict=True))
-                if borrowed and len(found) != self._width:
+                if borrowed and self.width and len(found) != self.width:
                     found = BadField("row", "a quote is opened and not closed.")
                 elif "\x00" in text:
                     found = BadField("row", "holds a NUL byte or bytes of no known encoding: the file is damaged.")
@@ -216,3 +172,81 @@ class Table:
                 )
         if rest:
             yield number + 1, rest.rstrip(b"\r\n")
+
+
+class Table:
+    """A CSV file of known columns.
+
+    `aside` sees the cells of every row first and takes out what is not data (a trailer). What stands above line
+    `header` is passed over. A name that stands there twice is asked for by its number: "Description#2". Raises
+    Unreadable when a required column is missing or could be either of two; bad rows go to `findings`.
+    """
+
+    def __init__(
+        self,
+        stream: IO[bytes],
+        *,
+        filename: str,
+        findings: Findings,
+        required: Sequence[str],
+        optional: Sequence[str] = (),
+        delimiter: str = ",",
+        encoding: str = "",
+        header: int = 1,
+        aside: Callable[[int, list[str]], bool] | None = None,
+    ) -> None:
+        self.filename = filename
+        self.data_rows = 0
+        self._findings = findings
+        self._aside = aside
+        self._sheet = Sheet(stream, filename=filename, delimiter=delimiter, encoding=encoding)
+        self._header_line = header
+        self._places = self._header(required, optional)
+        self._sheet.width = self._width
+
+    def rows(self) -> Iterator[Row]:
+        """The rows that have as many cells as the header."""
+        while taken := self._sheet.take():
+            number, raw, cells = taken
+            if self._aside is not None and not isinstance(cells, BadField) and self._aside(number, cells):
+                continue
+            self.data_rows += 1
+            if self.data_rows > ROWS_MAX:
+                raise Unreadable(f"{self.filename}: more than {ROWS_MAX:,} rows. Ask the sender for smaller files.")
+            if isinstance(cells, BadField):
+                self._findings.reject(number, cells, raw)
+            elif len(cells) != self._width:
+                reason = f"has {len(cells)} fields, the header has {self._width}: cut off, or a stray delimiter."
+                self._findings.reject(number, BadField("row", reason), raw)
+            else:
+                yield Row(number, raw, cells, self._places)
+
+    def encoding(self) -> str:
+        return self._sheet.encoding()
+
+    def has(self, name: str) -> bool:
+        """Whether the file has this column."""
+        return name in self._places
+
+    def _header(self, required: Sequence[str], optional: Sequence[str]) -> dict[str, int]:
+        taken = self._sheet.take()
+        while taken is not None and taken[0] < self._header_line:
+            taken = self._sheet.take()
+        if taken is None:
+            raise Unreadable(f"{self.filename}: there is no header line. Fetch it again from the source.")
+        number, _, cells = taken
+        if isinstance(cells, BadField):
+            raise Unreadable(f"{self.filename}: line {number}, header: {cells.reason}")
+        if len(cells) > COLUMNS_MAX:
+            raise Unreadable(f"{self.filename}: line {number} has {len(cells)} columns; {COLUMNS_MAX} are allowed.")
+        self._width = len(cells)
+        names = numbered(cells)
+        wanted = [*required, *optional]
+        doubled = [name for name in wanted if f"{name_of(name)}#2" in names and name_of(name) not in names]
+        if doubled:
+            raise Unreadable(f"{self.filename}: line {number}: column {doubled[0]!r} stands there twice.")
+        missing = [name for name in required if name_of(name) not in names]
+        if missing:
+            listed = ", ".join(repr(name) for name in missing)
+            raise Unreadable(f"{self.filename}: line {number}: no column {listed}. Is this the right report?")
+        return {name: names[name_of(name)] for name in wanted if name_of(name) in names}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -50,7 +50,8 @@ class Table:
     """One kind of fact: its table, what identifies it at the source, and its columns.
 
     `said` columns are what the source said and go into the hash; `derived` ones follow from them and from
-    our own reference data (the server's clock).
+    our own reference data (the server's clock). The last `later` of the said columns came when there were facts
+    already: they are NULL and out of the hash where they are empty, so that older rows keep theirs.
     """
 
     kind: str
@@ -62,10 +63,24 @@ class Table:
     moments: frozenset[str] = frozenset()
     utc_moments: frozenset[str] = frozenset()
     derived: tuple[str, ...] = ()
+    later: int = 0
 
     @property
     def columns(self) -> tuple[str, ...]:
         return (*self.said, *self.derived)
+
+    def content(self, said: Sequence[str]) -> str:
+        """The text that the hash is of."""
+        if self.later:
+            said = (*said[: -self.later], *filter(None, said[-self.later :]))
+        return SEPARATOR.join(said)
+
+    def copied(self, values: Iterable[str]) -> str:
+        """The columns' texts as a line for COPY, NULL where a later one is empty."""
+        texts = list(values)
+        for place in range(len(self.said) - self.later, len(self.said)):
+            texts[place] = texts[place] or "\\N"
+        return "\t".join(texts)
 
     def hash_sql(self) -> str:
         """The content hash of a stored row, as an SQL expression over its columns."""
@@ -149,10 +164,11 @@ def _psp(r: records.PspLine) -> tuple[str, ...]:
         r.method,
         moment(r.booked_at),
         r.booked_zone,
+        str(r.available_on or ""),
     )
 
 
-def _bank(r: records.BankLine) -> tuple[str, ...]:
+def _bank(r: records.BankEntry) -> tuple[str, ...]:
     return (
         r.line_key,
         r.account,
@@ -170,6 +186,10 @@ def _bank(r: records.BankLine) -> tuple[str, ...]:
         r.bank_code,
         json.dumps(dict(r.details), sort_keys=True, ensure_ascii=False, separators=(",", ":")),
     )
+
+
+def _notice(r: records.BankNotice) -> tuple[str, ...]:
+    return (*_bank(r), r.message, r.entry_key, r.entry_reference, number(r.entry_amount))
 
 
 def _snapshot(r: records.AccountState) -> tuple[str, ...]:
@@ -220,10 +240,11 @@ PSP = Table(
     said=(
         "line_key", "kind", "provider_type", "psp_reference", "merchant_reference", "modification_reference",
         "gross", "fee", "net", "currency", "gross_original", "currency_original", "exchange_rate", "payout_key",
-        "bank_reference", "method", "booked_at", "booked_zone",
+        "bank_reference", "method", "booked_at", "booked_zone", "available_on",
     ),
     said_of=_psp,
     utc_moments=frozenset({"booked_at"}),
+    later=1,
     derived=("business_date",),
 )  # fmt: skip
 BANK = Table(
@@ -238,6 +259,14 @@ BANK = Table(
     ),
     said_of=_bank,
 )  # fmt: skip
+NOTICE = Table(
+    kind="notice",
+    table="integrations_banknotice",
+    key=BANK.key,
+    key_casts=BANK.key_casts,
+    said=(*BANK.said, "message", "entry_key", "entry_reference", "entry_amount"),
+    said_of=_notice,
+)
 SNAPSHOT = Table(
     kind="snapshot",
     table="integrations_accountsnapshot",
@@ -248,5 +277,5 @@ SNAPSHOT = Table(
     derived=("taken_at",),
 )
 
-TABLES: tuple[Table, ...] = (DEAL, FILL, PSP, BANK, SNAPSHOT)
+TABLES: tuple[Table, ...] = (DEAL, FILL, PSP, BANK, NOTICE, SNAPSHOT)
 BY_KIND = {table.kind: table for table in TABLES}

@@ -120,6 +120,7 @@ class PspLine(Fact):
     method = models.TextField()
     booked_at = models.DateTimeField()
     booked_zone = models.TextField()
+    available_on = models.DateField(null=True)
     business_date = models.DateField()
 
     class Meta:
@@ -131,7 +132,7 @@ class PspLine(Fact):
         return f"{self.provider_type} {self.psp_reference}"
 
 
-class BankLine(Fact):
+class BankEntry(Fact):
     """One entry on a bank account, signed."""
 
     line_key = models.TextField()
@@ -151,12 +152,33 @@ class BankLine(Fact):
     details = models.JSONField()
 
     class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.booking_date} {self.amount} {self.currency}"
+
+
+class BankLine(BankEntry):
+    """An entry of an end-of-day statement: what is booked."""
+
+    class Meta:
         managed = False
         db_table = "integrations_bankline"
         ordering: ClassVar[list[str]] = ["-booking_date", "-id"]
 
-    def __str__(self) -> str:
-        return f"{self.booking_date} {self.amount} {self.currency}"
+
+class BankNotice(BankEntry):
+    """An entry of an intraday report or a notification: a hint of a line to come, or what is in a batched one."""
+
+    message = models.TextField()
+    entry_key = models.TextField()
+    entry_reference = models.TextField()
+    entry_amount = _money()
+
+    class Meta:
+        managed = False
+        db_table = "integrations_banknotice"
+        ordering: ClassVar[list[str]] = ["-booking_date", "-id"]
 
 
 class AccountSnapshot(Fact):

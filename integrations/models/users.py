@@ -51,6 +51,45 @@ class ServerUser(models.Model):
         return self.record.state
 
 
+class ServerMargin(models.Model):
+    """What a login's open positions tied up when its server was last asked (records.Margin): equity and margin in the
+    login's deposit currency. The newest reading only; nothing is booked from it."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT)
+    login = models.BigIntegerField()
+    equity = models.DecimalField(max_digits=38, decimal_places=8)
+    margin = models.DecimalField(max_digits=38, decimal_places=8)
+    leverage = models.IntegerField()
+    read_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["connection", "login"], name="servermargin_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"margin of login {self.login} as read at {self.read_at:%Y-%m-%d %H:%M:%S}"
+
+
+class ServerGroup(models.Model):
+    """What a group of logins trades under, as its server last said it (records.GroupTerms). The newest reading only."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT)
+    name = models.CharField(max_length=200)
+    currency = models.CharField(max_length=10, blank=True)
+    stop_out = models.DecimalField(max_digits=38, decimal_places=8)
+    in_money = models.BooleanField()
+    read_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["connection", "name"], name="servergroup_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} as read at {self.read_at:%Y-%m-%d %H:%M:%S}"
+
+
 class ServerCommand(models.Model):
     """A wish for one login, as it was asked for. What became of it is its outbox message's state.
 

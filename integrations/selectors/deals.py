@@ -27,6 +27,20 @@ def known_since(connection: Connection, start: datetime) -> set[int]:
         return {row[0] for row in cursor.fetchall()}
 
 
+def known_of_login(connection: Connection, login: int, start: datetime) -> set[int]:
+    """Tickets of one login with server time from `start` on whose newest version is not deleted."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            """SELECT d.ticket FROM integrations_deal d
+                WHERE d.entity_id = %s AND d.connection_id = %s AND d.login = %s AND d.server_time >= %s
+                  AND NOT d.deleted
+                  AND NOT EXISTS (SELECT FROM integrations_superseded s
+                                   WHERE s.fact_kind = 'deal' AND s.fact_id = d.id)""",
+            [connection.entity_id, connection.pk, login, start],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
 def current_records(connection: Connection, tickets: Iterable[int]) -> dict[int, records.Deal]:
     """The newest version of deals as records, by ticket."""
     wanted = list(tickets)

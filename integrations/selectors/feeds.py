@@ -81,6 +81,9 @@ def _line(connection: Connection) -> FeedLine:
         state = "paused"
     elif feed.failures:
         state = "failing"
+    elif registry.is_gateway(connection.adapter):
+        # Nothing is read from it: it is told to pay.
+        state = "ok"
     elif lag is None:
         state = "never read"
     elif lag > limit:

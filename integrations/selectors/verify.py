@@ -39,6 +39,11 @@ SELECT 'deal ' || id, 'dealt at ' || dealt_at || ', by the server ' || server_ti
     OR abs(extract(epoch FROM (dealt_at AT TIME ZONE 'UTC') - server_time)) > 15 * 3600
 """
 
+_WEBHOOK = """
+SELECT 'webhook ' || id, 'its bytes do not match its hash' FROM integrations_webhook
+ WHERE sha256(body) <> sha256 OR length(body) <> size
+"""
+
 _COMMAND = """
 SELECT 'command ' || c.id, 'its message ' || m.id || ' carries something else'
   FROM integrations_servercommand c JOIN outbox_message m ON m.id = c.message_id
@@ -52,14 +57,37 @@ SELECT 'command ' || c.id, format('wanted %s, read back %s', c.wanted, coalesce(
  WHERE m.state = 'DONE' AND (m.answer -> 'found' @> c.wanted) IS NOT TRUE
 """
 
+_OPERATION = """
+SELECT 'operation ' || o.id, format('it is %s, its message %s', o.state, m.state)
+  FROM integrations_serveroperation o JOIN outbox_message m ON m.id = o.message_id
+ WHERE m.kind <> 'server.balance' OR m.key <> o.key
+    OR o.state <> CASE WHEN m.state IN ('DONE', 'REFUSED') THEN m.state ELSE 'OPEN' END
+"""
+_TICKET = """
+SELECT 'operation ' || o.id, format('ticket %s, by its message %s', o.ticket, coalesce(m.answer ->> 'ticket', 'none'))
+  FROM integrations_serveroperation o JOIN outbox_message m ON m.id = o.message_id
+ WHERE o.state = 'DONE' AND m.state = 'DONE' AND (m.answer ->> 'ticket')::bigint IS DISTINCT FROM o.ticket
+"""
+_PAYOUT = """
+SELECT 'payout ' || p.reference, format('it is %s, its message %s', p.state, m.state)
+  FROM integrations_payoutorder p JOIN outbox_message m ON m.id = p.message_id
+ WHERE m.kind <> 'psp.payout' OR m.key <> p.key OR m.payload ->> 'reference' IS DISTINCT FROM p.reference
+    OR (p.state = 'OPEN') <> (m.state NOT IN ('DONE', 'REFUSED'))
+    OR (m.state = 'REFUSED' AND p.state <> 'FAILED')
+"""
+
 
 def findings() -> Iterator[Finding]:
     """At most fifty findings per rule and table."""
     rules = [
         ("a raw message is what was received", _RAW),
         ("a large raw message is what was received", _CHUNKED),
+        ("a webhook is what was received", _WEBHOOK),
         ("a command says what its message carries", _COMMAND),
         ("a command that is done was read back", _READ_BACK),
+        ("an operation is as settled as its message", _OPERATION),
+        ("an operation that is done has its message's ticket", _TICKET),
+        ("a payout is as settled as its message", _PAYOUT),
         ("the times of a deal follow from the server's", _DEAL_TIMES),
     ]
     for table in TABLES:

@@ -15,7 +15,7 @@ from backoffice.kernel.errors import DomainError
 from backoffice.organisation.models import LegalEntity
 from integrations import registry
 from integrations.models import Connection, FeedState
-from integrations.ports import Probe, ServerError, TradeServer
+from integrations.ports import Probe, PspGateway, ServerError, TradeServer
 from integrations.services import clocks, secrets
 
 # A clock rule is written out from the past a first load may reach into to well after the next changes.
@@ -115,12 +115,12 @@ def check(adapter: str, settings: Mapping[str, str], secret_values: Mapping[str,
 
 
 def test(*, actor: Actor, connection_id: int) -> list[Probe]:
-    """Try a trade server: sign-in, rights, clock. Files have nothing to try. Talks to the network."""
+    """Try a trade server or a PSP: sign-in, rights, clock. Files have nothing to try. Talks to the network."""
     connection = Connection.objects.get(pk=connection_id)
-    if not registry.is_server(connection.adapter):
+    if not registry.is_server(connection.adapter) and not registry.is_gateway(connection.adapter):
         return [Probe("file reader", True, f"{registry.title(connection.adapter)}: files are handed in")]
     try:
-        server = open_server(connection)
+        server = open_server(connection) if registry.is_server(connection.adapter) else open_gateway(connection)
         try:
             probes = server.probe()
         finally:
@@ -140,6 +140,12 @@ def test(*, actor: Actor, connection_id: int) -> list[Probe]:
 def open_server(connection: Connection) -> TradeServer:
     """A session with a connection's trade server. The caller closes it."""
     adapter = registry.SERVERS[connection.adapter]
+    return adapter.open(connection.settings, secrets.open_sealed(connection.secrets))
+
+
+def open_gateway(connection: Connection) -> PspGateway:
+    """The payout interface of a connection's PSP. The caller closes it."""
+    adapter = registry.GATEWAYS[connection.adapter]
     return adapter.open(connection.settings, secrets.open_sealed(connection.secrets))
 
 

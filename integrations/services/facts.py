@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 
 from integrations import records
 from integrations.models import Connection
-from integrations.models.columns import BANK, DEAL, FILL, PSP, SNAPSHOT, Table, moment
+from integrations.models.columns import BANK, DEAL, FILL, NOTICE, PSP, SNAPSHOT, Table, moment
 from integrations.services import clocks
+from integrations.services.rates import keep_rates
 from integrations.services.store import BATCH, Row, Stored, store
 
 # (record, raw message, line of it)
@@ -21,10 +22,21 @@ def store_records(*, connection: Connection, located: Iterable[Located], receive
     """Store records of any kinds, in order. The caller holds the feed lock."""
     clock = clocks.clock_of(connection)
     occurrences: Counter[str] = Counter()
+    quoted: list[tuple[records.Rate, int]] = []
     stored = Stored()
-    for table, rows in _batches(_rows(located, clock, occurrences)):
+    for table, rows in _batches(_rows(_besides_rates(located, quoted), clock, occurrences)):
         stored += store(connection=connection, table=table, rows=rows, received_at=received_at)
+    stored += keep_rates(located=quoted)
     return stored
+
+
+def _besides_rates(located: Iterable[Located], quoted: list[tuple[records.Rate, int]]) -> Iterator[Located]:
+    """All but rates, which are the house's and no connection's; those are put aside."""
+    for record, raw_id, line in located:
+        if isinstance(record, records.Rate):
+            quoted.append((record, raw_id))
+        else:
+            yield record, raw_id, line
 
 
 def _rows(located: Iterable[Located], clock: clocks.Clock, occurrences: Counter[str]) -> Iterator[tuple[Table, Row]]:
@@ -37,12 +49,22 @@ def _rows(located: Iterable[Located], clock: clocks.Clock, occurrences: Counter[
                 occurrences[record.exec_id] += 1
                 yield FILL, Row(FILL.said_of((record, occurrences[record.exec_id])), (), raw_id, line)
             case records.PspLine():
-                yield PSP, Row(PSP.said_of(record), (str(record.booked_at.date()),), raw_id, line)
+                yield PSP, Row(PSP.said_of(record), (str(psp_day(record)),), raw_id, line)
             case records.BankLine():
                 yield BANK, Row(BANK.said_of(record), (), raw_id, line)
+            case records.BankNotice():
+                yield NOTICE, Row(NOTICE.said_of(record), (), raw_id, line)
             case records.AccountState():
                 taken = clock.to_utc(record.server_time)
                 yield SNAPSHOT, Row(SNAPSHOT.said_of(record), (moment(taken) + "+00",), raw_id, line)
+
+
+def psp_day(line: records.PspLine) -> date:
+    """The day a PSP's line counts: when it was booked (UTC); money out of a reserve from its release on."""
+    day = line.booked_at.date()
+    if line.kind is records.PspKind.RESERVE and line.net > 0 and line.available_on is not None:
+        return max(day, line.available_on)
+    return day
 
 
 def _batches(rows: Iterator[tuple[Table, Row]]) -> Iterator[tuple[Table, Sequence[Row]]]:

@@ -23,11 +23,11 @@ from integrations.models import Connection, FeedState, ServerUser
 from integrations.models.columns import SNAPSHOT, moment
 from integrations.ports import Pulled, Raw, ServerError, TradeServer
 from integrations.selectors import deals as deal_selectors
-from integrations.services import clocks, commands, raws
+from integrations.services import clocks, commands, operations, raws
 from integrations.services.connections import open_server
 from integrations.services.facts import store_records
 from integrations.services.store import BATCH, Row, Stored, lock_feed, store
-from integrations.services.users import keep_users
+from integrations.services.users import keep_group, keep_margins, keep_users
 
 OVERLAP = timedelta(minutes=15)
 # Servers' clocks run a little ahead of ours; deals of the next seconds are asked for too.
@@ -145,22 +145,44 @@ def pull_users(*, actor: Actor, connection_id: int, also: Iterable[int] = ()) ->
                 read += len(page.users)
                 rejected += page.rejected
                 asked_at = clock.now()
+            trouble = _read_margins(server, connection, sorted(known.union(listed)))
         finally:
             server.close()
     except (ServerError, OSError) as error:
         FeedState.objects.filter(connection=connection).update(users_error=str(error)[:2000])
         raise FeedFailed(f"The logins of {connection.name} could not be read: {error}") from error
-    _users_read(connection, began, rejected)
+    _users_read(connection, began, rejected, trouble)
     return UsersRead(connection.name, read, len(known.union(listed)) - read, rejected)
 
 
-def _users_read(connection: Connection, began: datetime, rejected: Sequence[records.Rejected]) -> None:
+def _read_margins(server: TradeServer, connection: Connection, logins: Sequence[int]) -> str:
+    """Margin of the logins and terms of their groups, for those who ask what another leverage would do. What cannot
+    be read is not known, and said; it does not spoil the reading of the logins. Returns what went wrong."""
+    try:
+        asked_at = clock.now()
+        for page in server.margins(logins):
+            keep_margins(connection=connection, margins=page, asked_at=asked_at)
+            asked_at = clock.now()
+        names = ServerUser.objects.filter(connection=connection).order_by("group").values_list("group", flat=True)
+        for name in list(names.distinct()):
+            group, asked_at = server.group(name), clock.now()
+            if group is not None:
+                keep_group(connection=connection, group=group, asked_at=asked_at)
+    except (ServerError, OSError) as error:
+        return f"Margin could not be read: {error}"
+    return ""
+
+
+def _users_read(
+    connection: Connection, began: datetime, rejected: Sequence[records.Rejected], trouble: str = ""
+) -> None:
     """A whole reading; with logins that cannot be read it is not, since those would look gone."""
-    notes = "\n".join(f"{r.raw}, {r.field}: {r.reason}" for r in rejected[:5])
+    notes = "\n".join([*(f"{r.raw}, {r.field}: {r.reason}" for r in rejected[:5]), *filter(None, [trouble])])
     with transaction.atomic():
         feed = FeedState.objects.select_for_update().get(connection=connection)
         if feed.users_error:
             commands.server_is_back(connection=connection)
+            operations.server_is_back(connection=connection)
         feed.users_error = notes
         if not rejected:
             feed.users_read_at = max(feed.users_read_at, began) if feed.users_read_at else began
@@ -214,6 +236,7 @@ def _store_pull(actor: Actor, connection: Connection, pulled: Pulled, items: Seq
         feed.last_success_at = now
         if feed.failures:
             commands.server_is_back(connection=connection)
+            operations.server_is_back(connection=connection)
         feed.failures = 0
         feed.last_error = _trouble(connection, pulled)
         if stored.new or stored.changed:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from itertools import islice
 from pathlib import PurePath
-from typing import IO
+from typing import IO, Any
 
 from django.conf import settings
 from django.db import transaction
@@ -30,7 +30,7 @@ from integrations import records, registry
 from integrations.models import Connection, FeedState, FileImport, ImportState, RawMessage, Rejection
 from integrations.ports import FileReader
 from integrations.records import Parsed, Unreadable
-from integrations.services import raws
+from integrations.services import profiles, raws, schemas, totals
 from integrations.services.facts import store_records
 from integrations.services.listings import keep_listing
 from integrations.services.store import lock_feed
@@ -97,9 +97,12 @@ def examine(*, actor: Actor, import_id: int) -> FileImport:
     if examined.state != ImportState.RECEIVED:
         return examined
     try:
-        parsed = _parse(examined)
+        parsed = totals.with_stored(examined.connection, _parse(examined))
     except Unreadable as error:
         return _settle(actor, examined, ImportState.REFUSED, error=str(error))
+    if schemas.wanted(parsed):
+        with opened(examined) as stream:
+            parsed = schemas.judged(parsed, stream)
     held = parsed.balanced is False
     return _settle(actor, examined, ImportState.HELD if held else ImportState.PREVIEW, parsed=parsed)
 
@@ -114,7 +117,8 @@ def sweep() -> int:
 
 
 def confirm(*, actor: Actor, import_id: int) -> FileImport:
-    """Store the facts of a file that proved itself."""
+    """Store the facts of a file that proved itself. One that no longer does, because of another file that was stored
+    since (services/totals.py), is held instead."""
     return _store(actor, import_id, ImportState.PREVIEW)
 
 
@@ -145,6 +149,8 @@ def _store(actor: Actor, import_id: int, expected: ImportState, reason: str = ""
         connection = stored.connection
         lock_feed(connection)
         parsed = _parse(stored)
+        if expected == ImportState.PREVIEW and _now_held(actor, stored, parsed):
+            return stored
         now = clock.now()
         counts = store_records(
             connection=connection,
@@ -164,6 +170,22 @@ def _store(actor: Actor, import_id: int, expected: ImportState, reason: str = ""
             data={"new": counts.new, "changed": counts.changed, "duplicate": counts.same, "reason": reason},
         )
     return stored
+
+
+def _now_held(actor: Actor, stored: FileImport, parsed: Parsed) -> bool:
+    """Whether a total over this file and what is stored by now does not hold; the import is held then."""
+    proved = totals.with_stored(stored.connection, parsed)
+    if proved.balanced is not False:
+        return False
+    stored.state, stored.balanced = ImportState.HELD, False
+    stored.control_totals = _as_kept(proved)
+    stored.save(update_fields=["state", "balanced", "control_totals"])
+    audit.record(actor=actor, action="import.held", target=stored, data={"totals": stored.control_totals[:20]})
+    return True
+
+
+def _as_kept(parsed: Parsed) -> list[dict[str, Any]]:
+    return [{"name": t.name, "expected": t.expected, "found": t.found, "holds": t.holds} for t in parsed.control_totals]
 
 
 def _listings(stored: FileImport, parsed: Parsed) -> None:
@@ -192,9 +214,7 @@ def _settle(
         found.rows = int(parsed.facts.get("rows", len(parsed.records) + len(parsed.rejected)))
         found.rejected = len(parsed.rejected)
         found.balanced = parsed.balanced
-        found.control_totals = [
-            {"name": t.name, "expected": t.expected, "found": t.found, "holds": t.holds} for t in parsed.control_totals
-        ]
+        found.control_totals = _as_kept(parsed)
         found.facts = dict(parsed.facts)
         found.warnings = list(parsed.warnings)
         Rejection.objects.bulk_create(
@@ -224,7 +244,7 @@ def _feed_read(connection: Connection, fresh: bool) -> None:
 def _parse(examined: FileImport) -> Parsed:
     reader: FileReader = registry.READERS[examined.connection.adapter]
     with opened(examined) as stream:
-        return reader.parse(stream, filename=examined.filename, settings=examined.connection.settings)
+        return reader.parse(stream, filename=examined.filename, settings=profiles.settings_of(examined.connection))
 
 
 @contextmanager

@@ -39,5 +39,10 @@ def open_sealed(sealed: str) -> dict[str, str]:
     return opened
 
 
+def part(opened: Mapping[str, str], name: str) -> dict[str, str]:
+    """The secrets named "<name>.<rest>", by <rest>: a set that is kept beside others."""
+    return {key[len(name) + 1 :]: value for key, value in opened.items() if key.startswith(f"{name}.")}
+
+
 def _box() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.FIELD_KEYS])

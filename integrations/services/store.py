@@ -17,7 +17,7 @@ from django.db import connection as database
 from backoffice.kernel import bulk, locking
 from backoffice.kernel.locking import Lock
 from integrations.models import Connection
-from integrations.models.columns import SEPARATOR, Table, is_storable, storable
+from integrations.models.columns import Table, is_storable, storable
 
 _SPECIAL = re.compile(r"[\\\t\n\r]")
 BATCH = 20_000
@@ -72,7 +72,7 @@ def store(*, connection: Connection, table: Table, rows: Sequence[Row], received
         key = tuple(row.said[p] for p in positions)
         assert key not in seen, f"{table.kind} {key} twice in one batch"
         seen.add(key)
-        text = SEPARATOR.join(row.said)
+        text = table.content(row.said)
         content = hashlib.sha256(text.encode()).digest()
         before = known.get(key)
         if before is not None and bytes(before[2]) == content:
@@ -85,9 +85,10 @@ def store(*, connection: Connection, table: Table, rows: Sequence[Row], received
             stored.changed += 1
             version = before[1] + 1
             superseded.append(f"{table.kind}\t{before[0]}\n")
-        fields = "\t".join((*row.said, *row.derived))
+        values: Iterable[str] = (*row.said, *row.derived)
         if _SPECIAL.search(text):
-            fields = "\t".join(map(bulk.field, (*row.said, *row.derived)))
+            values = map(bulk.field, values)
+        fields = "\t".join(values) if not table.later else table.copied(values)
         lines.append(f"{head}{version}\t\\\\x{content.hex()}\t{row.raw_id}\t{row.raw_line}{tail}\t{fields}\n")
     if lines:
         bulk.copy_lines(table.table, (*_COMMON, *table.columns), lines)

@@ -1,4 +1,4 @@
-"""Readings of logins into rows: one row per login, replaced only by a reading that was asked for later."""
+"""Readings of logins, their margin and groups into rows: one row each, always the newest."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from django.db import connection as database
 
 from backoffice.kernel import bulk
-from integrations.models import Connection
+from integrations.models import Connection, ServerGroup, ServerMargin
 from integrations.models.columns import storable
-from integrations.records import User
+from integrations.records import GroupTerms, Margin, User
 
 _KEEP = """
 INSERT INTO integrations_serveruser AS known (connection_id, login, rights, "group", leverage, currency, read_at)
@@ -40,3 +40,35 @@ def keep_users(*, connection: Connection, users: Iterable[User], asked_at: datet
     }
     with database.cursor() as cursor:
         cursor.execute(_KEEP, values)
+
+
+def keep_margins(*, connection: Connection, margins: Iterable[Margin], asked_at: datetime) -> None:
+    """Store what a server said of the margin of logins when it was asked at `asked_at`."""
+    rows = [
+        ServerMargin(
+            connection=connection,
+            login=item.login,
+            equity=item.equity,
+            margin=item.margin,
+            leverage=item.leverage,
+            read_at=asked_at,
+        )
+        for item in sorted(margins, key=lambda item: item.login)
+    ]
+    ServerMargin.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["connection", "login"],
+        update_fields=["equity", "margin", "leverage", "read_at"],
+    )
+
+
+def keep_group(*, connection: Connection, group: GroupTerms, asked_at: datetime) -> None:
+    """Store what a server said of a group when it was asked at `asked_at`."""
+    values = {
+        "currency": group.currency[:10],
+        "stop_out": group.stop_out,
+        "in_money": group.in_money,
+        "read_at": asked_at,
+    }
+    ServerGroup.objects.update_or_create(connection=connection, name=group.name[:200], defaults=values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.urls import reverse
 
 from backoffice.kernel.actor import Person
@@ -13,6 +14,7 @@ from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, ListPage
 from integrations import filters, forms, registry, tables
 from integrations.models import Connection, RawMessage, ServerClock, SymbolMapping
 from integrations.selectors import feeds as feed_selectors
+from integrations.selectors import webhooks as webhook_selectors
 from integrations.services import connections, feeds, symbols
 
 
@@ -46,6 +48,7 @@ class ConnectionDetail(DetailPage):
             "integrations.pull_connection",
             when=lambda c: registry.is_server(c.adapter) and c.is_active,
         ),
+        Button("Webhooks", "set-up-webhooks", "integrations.change_connection"),
         Button("Change", "change-connection", "integrations.change_connection"),
     )
 
@@ -67,6 +70,9 @@ class ConnectionDetail(DetailPage):
             "command_tones": tables.COMMAND_TONES,
             "command_labels": tables.COMMAND_LABELS,
             "may_commands": scope.may(self.user, "integrations.view_servercommand"),
+            "webhooks": webhook_selectors.traffic(row),
+            "hooks_at": settings.SITE_URL,
+            "may_webhooks": scope.may(self.user, "integrations.view_webhook"),
             "clock": ServerClock.objects.filter(connection=row).order_by("-valid_from")[:6],
         }
 

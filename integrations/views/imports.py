@@ -34,7 +34,10 @@ class ImportList(ListPage):
     table = tables.FileImportTable
     filters = filters.FileImportFilters
     permission = "integrations.view_fileimport"
-    buttons = (Button("Import a file", "upload", "integrations.import_file", tone="primary"),)
+    buttons = (
+        Button("Import a file", "upload", "integrations.import_file", tone="primary"),
+        Button("Mapping profiles", "file-profiles", "integrations.view_fileprofile"),
+    )
 
 
 class Upload(ActionPage):
@@ -144,6 +147,8 @@ class ConfirmImport(ActionPage):
         return imports.confirm(actor=actor, import_id=target.pk)
 
     def message(self, result: FileImport) -> str:
+        if result.state == ImportState.HELD:
+            return "Held: with what was stored since, a control total no longer holds."
         return f"Stored: {result.new} new, {result.changed} changed, {result.duplicate} known already."
 
     def success_url(self, result: FileImport) -> str:

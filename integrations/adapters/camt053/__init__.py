@@ -1,4 +1,4 @@
-"""ISO 20022 camt.053, the bank's end-of-day statement, versions .02 to .10."""
+"""ISO 20022 bank messages: camt.053 (the end-of-day statement), camt.052 and camt.054, versions .02 to .10."""
 
 from integrations.adapters.camt053.reader import READER
 

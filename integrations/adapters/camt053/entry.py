@@ -4,6 +4,9 @@ The entry is the truth: its amount, its currency, and CdtDbtInd for the directio
 turns nothing round, because CdtDbtInd already has the real direction (proved by statements that balance as
 they stand and stop balancing when the sign is flipped). Transaction details split an entry only when their
 amounts in its currency sum to it exactly; details that differ by charges or exchange stay evidence.
+
+A payment that comes back is no reversal in the bank's words, but turns money back all the same: it is marked like one
+where the transaction names a return reason (RtrInf) or the bank's code is one of a return (`_RETURN_FAMILIES`).
 """
 
 from __future__ import annotations
@@ -23,6 +26,9 @@ EVIDENCE_MAX = 10
 # What banks write into EndToEndId when the payer gave none.
 _NO_ID = ("NOTPROVIDED", "NOT PROVIDED", "NONREF")
 _AMOUNTS = ("Amt", "AmtDtls/TxAmt/Amt", "AmtDtls/CntrValAmt/Amt", "AmtDtls/InstdAmt/Amt")
+# Sub-families of BkTxCd for money that comes back (ISO 20022 external code list): payment return, unpaid direct debit,
+# reversal due to a payment reversal, reversal due to a cancellation request.
+_RETURN_FAMILIES = ("RRTN", "UPDD", "PRDD", "RPCR")
 _CHARGES = ("Chrgs/TtlChrgsAndTaxAmt", "Chrgs/Rcrd/Amt", "Chrgs/Amt")
 # Evidence: where it stands in TxDtls (the first path that has a text) and what it is called on the line.
 _EVIDENCE = {
@@ -37,7 +43,13 @@ _EVIDENCE = {
     "additional_transaction_info": ("AddtlTxInf",),
     "purpose": ("Purp/Cd", "Purp/Prtry"),
     "return_reason": ("RtrInf/Rsn/Cd", "RtrInf/Rsn/Prtry"),
-    "exchange_rate": ("AmtDtls/InstdAmt/CcyXchg/XchgRate", "AmtDtls/TxAmt/CcyXchg/XchgRate"),
+    "return_information": ("RtrInf/AddtlInf",),
+    "returned_code": ("RtrInf/OrgnlBkTxCd/Domn/Fmly/SubFmlyCd", "RtrInf/OrgnlBkTxCd/Prtry/Cd"),
+    "exchange_rate": (
+        "AmtDtls/InstdAmt/CcyXchg/XchgRate",
+        "AmtDtls/TxAmt/CcyXchg/XchgRate",
+        "AmtDtls/CntrValAmt/CcyXchg/XchgRate",
+    ),
     "ultimate_debtor": ("RltdPties/UltmtDbtr/Nm", "RltdPties/UltmtDbtr/Pty/Nm"),
     "ultimate_creditor": ("RltdPties/UltmtCdtr/Nm", "RltdPties/UltmtCdtr/Pty/Nm"),
     "debtor_bic": ("RltdAgts/DbtrAgt/FinInstnId/BICFI", "RltdAgts/DbtrAgt/FinInstnId/BIC"),
@@ -79,6 +91,7 @@ class Detail:
     remittance: str
     parties: tuple[tuple[str, str], tuple[str, str]]
     evidence: tuple[tuple[str, str], ...]
+    is_return: bool
 
     def signed(self, entry: Entry) -> Decimal | None:
         """The first amount in the entry's currency, with its own direction, else the entry's; None if unusable."""
@@ -115,6 +128,7 @@ def detail(fields: Fields) -> Detail:
         remittance=_remittance(fields),
         parties=(_party(fields, "Dbtr"), _party(fields, "Cdtr")),
         evidence=tuple((name, text.strip()) for name, text in evidence if text.strip()),
+        is_return=fields.has("RtrInf/") or fields.first("BkTxCd/Domn/Fmly/SubFmlyCd") in _RETURN_FAMILIES,
     )
 
 
@@ -188,6 +202,9 @@ def _plain(place: Place, entry: Entry, fields: Fields) -> BankLine:
         "proprietary_code": proprietary,
         "entry_charges": _charges(fields),
         "entry_instructed_amount": " ".join(fields.money("AmtDtls/InstdAmt/Amt")).strip(),
+        "entry_exchange_rate": fields.first(
+            "AmtDtls/InstdAmt/CcyXchg/XchgRate", "AmtDtls/TxAmt/CcyXchg/XchgRate", "AmtDtls/CntrValAmt/CcyXchg/XchgRate"
+        ),
         "batch_transactions": fields.first("NtryDtls/Btch/NbOfTxs"),
         "batch_message_id": fields.first("NtryDtls/Btch/MsgId"),
         "batch_payment_information_id": fields.first("NtryDtls/Btch/PmtInfId"),
@@ -202,7 +219,7 @@ def _plain(place: Place, entry: Entry, fields: Fields) -> BankLine:
         value_date=value_date,
         bank_reference=fields.first("AcctSvcrRef", "NtryRef"),
         remittance=evidence["additional_info"],
-        is_reversal=fields.first("RvslInd").lower() in ("true", "1"),
+        is_reversal=fields.first("RvslInd").lower() in ("true", "1") or family[-1] in _RETURN_FAMILIES,
         bank_code="/".join(filter(None, family)) or proprietary,
         details={name: text for name, text in evidence.items() if text},
     )
@@ -210,9 +227,10 @@ def _plain(place: Place, entry: Entry, fields: Fields) -> BankLine:
 
 def _with(plain: BankLine, one: Detail, evidence: Mapping[str, str]) -> BankLine:
     """An entry's line with what one of its transactions says."""
-    name, account = _counterparty(one, plain)
+    marked = replace(plain, is_reversal=plain.is_reversal or one.is_return)
+    name, account = _counterparty(one, marked)
     return replace(
-        plain,
+        marked,
         bank_reference=one.reference or plain.bank_reference,
         end_to_end_id=one.end_to_end_id,
         remittance=one.remittance or plain.remittance,

@@ -1,5 +1,9 @@
 """Reads camt.053 statements: several per file, any version, entries split only where their details add up.
 
+camt.052 (intraday reports) and camt.054 (notifications, often the details of a batched entry) are read by the same
+rules. They tell the same money once more, so their entries become notices, which are never booked, and no balance is
+asked of them: most have none.
+
 Only booked entries become lines; pending and informational ones are counted and skipped. A line is known by
 account, statement id, the bank's reference (AcctSvcrRef; without one, its content) and, in a split entry, the
 transaction; equal ones are numbered in order, so that two true equal payments stay two and a second delivery
@@ -12,27 +16,32 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import fields as fields_of
 from decimal import Decimal
 from typing import IO
 
 from integrations.adapters.camt053 import entry as entries
-from integrations.adapters.camt053.entry import Detail
+from integrations.adapters.camt053.entry import Detail, Entry
 from integrations.adapters.camt053.statement import Statement
 from integrations.adapters.camt053.walk import Fields, walk
 from integrations.adapters.packed import Packed
 from integrations.adapters.reading import BadField, Findings, Occurrences, shown
 from integrations.ports import FileReader, Setting
-from integrations.records import BankLine, ControlTotal, Parsed, Unreadable
+from integrations.records import BankEntry, BankLine, BankNotice, ControlTotal, Parsed, Unreadable
 
 STATEMENTS_MAX = 10_000
-_VERSIONS = tuple(f"camt.053.001.{number:02}" for number in range(2, 11))
+# The message of each element that stands below Document, and the versions of it that were tried.
+STATEMENT = "053"
+_MESSAGES = {"BkToCstmrStmt": STATEMENT, "BkToCstmrAcctRpt": "052", "BkToCstmrDbtCdtNtfctn": "054"}
+_VERSIONS = range(2, 11)
+_ENTRY_FIELDS = tuple(field.name for field in fields_of(BankEntry))
 
 
 class Camt053:
-    """Reads camt.053 files as banks send them, ISO or national, with or without a namespace."""
+    """Reads camt files as banks send them, ISO or national, with or without a namespace."""
 
     name = "camt053"
-    title = "ISO 20022 camt.053 bank statement (XML)"
+    title = "ISO 20022 bank statement: camt.053, with camt.052 and camt.054 beside it (XML)"
     settings: Sequence[Setting] = ()
 
     def parse(self, stream: IO[bytes], *, filename: str, settings: Mapping[str, str]) -> Parsed:
@@ -50,7 +59,7 @@ class _Reading:
     def __init__(self, filename: str) -> None:
         self._filename = filename
         self._findings = Findings()
-        self._records: Packed[BankLine] = Packed()
+        self._records: Packed[BankLine | BankNotice] = Packed()
         self._lines = array("L")
         self._seen = Occurrences()
         self._details: Packed[Detail] = Packed()
@@ -65,17 +74,23 @@ class _Reading:
         self._reversals = 0
         self._message = ""
         self._message_id = ""
+        self._kind = STATEMENT
 
     def message(self, name: str, namespace: str) -> None:
-        self._message = namespace.rpartition(":")[2] or "camt.053 without a namespace"
-        if namespace and self._message not in _VERSIONS:
-            self._findings.warn(f"{namespace[:80]} is none of {_VERSIONS[0]} to {_VERSIONS[-1]}; read as one of them.")
+        kind = _MESSAGES[name]
+        if self._message and kind != self._kind:
+            raise Unreadable(f"camt.{self._kind} and camt.{kind} in one file. Ask the bank for one message per file.")
+        self._kind = kind
+        self._message = namespace.rpartition(":")[2] or f"camt.{kind} without a namespace"
+        known = [f"camt.{kind}.001.{number:02}" for number in _VERSIONS]
+        if namespace and self._message not in known:
+            self._findings.warn(f"{namespace[:80]} is none of {known[0]} to {known[-1]}; read as one of them.")
 
     def header(self, fields: Fields) -> None:
         self._message_id = fields.first("MsgId")
 
     def statement(self, fields: Fields) -> None:
-        self._statement = Statement(fields)
+        self._statement = Statement(fields, proves=self._kind == STATEMENT)
         if sum(self._identities.values()) >= STATEMENTS_MAX:
             raise Unreadable(f"more than {STATEMENTS_MAX:,} statements. Ask the bank for smaller files.")
 
@@ -113,7 +128,9 @@ class _Reading:
 
     def parsed(self, encoding: str) -> Parsed:
         if not self._identities:
-            what = "there is no statement (Stmt) in it" if self._message else "it is not a camt.053 (BkToCstmrStmt)"
+            what = (
+                "there is no statement in it" if self._message else "it is not a camt.053 (BkToCstmrStmt), 052 or 054"
+            )
             raise Unreadable(f"{self._filename}: {what}. Ask the bank for the end-of-day statement.")
         facts = {
             "encoding": encoding,
@@ -142,10 +159,24 @@ class _Reading:
         if not statement.takes(entry):
             return
         before = len(self._records)
+        first = ""
         for line in entries.lines(place, entry, fields, details, self._seen):
-            self._records.append(line)
+            first = first or line.line_key
+            self._records.append(line if self._kind == STATEMENT else self._notice(line, entry, fields, first))
             self._lines.append(self._number)
         statement.booked(entry)
         self._booked += 1
         self._split += len(self._records) > before + 1
         self._reversals += fields.first("RvslInd").lower() in ("true", "1")
+
+    def _notice(self, line: BankLine, entry: Entry, fields: Fields, entry_key: str) -> BankNotice:
+        """The line as a hint: the key of the entry's first line is common to its parts."""
+        values = {name: getattr(line, name) for name in _ENTRY_FIELDS}
+        values["line_key"] = f"{self._kind}|{line.line_key}"
+        return BankNotice(
+            **values,
+            message=self._kind,
+            entry_key=entry_key,
+            entry_reference=fields.first("AcctSvcrRef", "NtryRef"),
+            entry_amount=entry.amount,
+        )

@@ -1,9 +1,10 @@
 """One `Stmt`: whose it is, and whether it proves itself.
 
 The balance proof is opening (OPBD, else PRCD) plus the signed booked entries = closing (CLBD). A statement without
-one of the two is "not applicable" (a warning), not failed. `TxsSummry`, where the bank sends one, is a control
-total as well: in the real files tried it holds wherever the balances do, and a wrong count means a cut file even
-where no balance is given. It may count the booked entries or all of them; either is taken.
+one of the two is "not applicable" (a warning), not failed; of reports and notifications no balance is asked.
+`TxsSummry`, where the bank sends one, is a control total as well: in the real files tried it holds wherever the
+balances do, and a wrong count means a cut file even where no balance is given. It may count the booked entries or all
+of them; either is taken.
 """
 
 from __future__ import annotations
@@ -59,8 +60,9 @@ class _Balance:
 class Statement:
     """A statement while it is read."""
 
-    def __init__(self, fields: Fields) -> None:
+    def __init__(self, fields: Fields, *, proves: bool) -> None:
         self._fields = fields
+        self._proves = proves
         self._balances: dict[str, _Balance] = {}
         self._unreadable: list[ControlTotal] = []
         self._booked = _Tally()
@@ -84,7 +86,7 @@ class Statement:
 
     def balance(self, fields: Fields, findings: Findings, entry_number: int) -> None:
         code = fields.first("Tp/CdOrPrtry/Cd", "Tp/Cd")
-        if code not in ("OPBD", "PRCD", "CLBD"):
+        if not self._proves or code not in ("OPBD", "PRCD", "CLBD"):
             return
         text, currency = fields.money("Amt")
         try:
@@ -123,7 +125,7 @@ class Statement:
         if opening and closing:
             found = _Balance(opening.amount + self.net, opening.currency)
             yield ControlTotal(f"{self.name()}: opening plus entries is closing", str(closing), str(found))
-        elif not self._unreadable:
+        elif self._proves and not self._unreadable:
             which = "closing balance (CLBD)" if opening else "opening balance (OPBD or PRCD)"
             findings.warn(f"{self.name()}: no {which}, so the balance proof does not apply.")
         for part, which_entries in _SUMMARY.items():

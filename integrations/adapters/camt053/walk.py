@@ -24,12 +24,8 @@ TEXT_MAX = 100_000
 PIECE_TEXT_MAX = 1_000_000
 PIECE_TEXTS_MAX = 5_000
 IDLE_MAX = 1_000_000
-# What encloses the statements, by message; 052 (Rpt) and 054 (Ntfctn) have the same inside.
-STATEMENT = {"BkToCstmrStmt": "Stmt"}
-_OTHERS = {
-    "BkToCstmrAcctRpt": "camt.052 (intraday report)",
-    "BkToCstmrDbtCdtNtfctn": "camt.054 (debit/credit notification)",
-}
+# What encloses the statements, reports or notifications, by message; the inside is the same.
+STATEMENT = {"BkToCstmrStmt": "Stmt", "BkToCstmrAcctRpt": "Rpt", "BkToCstmrDbtCdtNtfctn": "Ntfctn"}
 _DECLARED = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 
 
@@ -58,6 +54,10 @@ class Fields:
             if path in self._texts:
                 return self._texts[path][0][0]
         return ""
+
+    def has(self, stem: str) -> bool:
+        """Whether there is a text anywhere below this path, which ends in a slash."""
+        return any(path.startswith(stem) for path in self._texts)
 
     def all(self, *paths: str) -> list[str]:
         return [text for path in paths for text, _ in self._texts.get(path, ())]
@@ -165,8 +165,6 @@ class _Target:
 
     def _message(self, tag: str) -> None:
         name = self._stack[1]
-        if name in _OTHERS:
-            raise Unreadable(f"this is a {_OTHERS[name]}; statements are camt.053 (end of day).")
         if name in STATEMENT:
             self._handler.message(name, tag.rpartition("}")[0].lstrip("{"))
 

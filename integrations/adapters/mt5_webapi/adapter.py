@@ -10,16 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from integrations.adapters.mt5_webapi import mapping
+from integrations.adapters.mt5_webapi import mapping, margins, orders, retcodes
 from integrations.adapters.mt5_webapi.client import Client
-from integrations.adapters.mt5_webapi.failures import BadAnswer, BadSetting
+from integrations.adapters.mt5_webapi.failures import BadAnswer, BadSetting, OutcomeUnknown
 from integrations.adapters.mt5_webapi.mapping import EPOCH, BadField, ServerClock
 from integrations.adapters.mt5_webapi.transport import parse_address, tls_context
 from integrations.adapters.mt5_webapi.windows import DealReader
 from integrations.ports import Probe, Pulled, Raw, ServerError, Setting, TradeServer, TradeServerAdapter, UserPage
-from integrations.records import Rejected, User, UserState
+from integrations.records import DealKind, GroupTerms, Margin, Rejected, User, UserState
 
 # Logins per get_batch call: the request must fit into one address line.
 _LOGINS_AT_ONCE = 200
@@ -36,7 +37,7 @@ class Mt5Server:
         self._groups = groups
         self._margin = margin
         self._reader = DealReader(client, groups, slice_seconds=slice_seconds)
-        self._currencies: dict[str, str] = {}
+        self._groups_read: dict[str, Mapping[str, Any]] = {}
 
     def deals(self, *, since: datetime, until: datetime) -> Pulled:
         """All deals with Time or TimeMsc in [since, until] (naive server time, widened to whole seconds).
@@ -112,6 +113,18 @@ class Mt5Server:
                     good[read.login] = read
             yield UserPage(asked, list(good.values()), _distinct(bad))
 
+    def margins(self, logins: Sequence[int]) -> Iterator[Sequence[Margin]]:
+        """Equity and margin of these logins, _LOGINS_AT_ONCE at a time. Raises ServerError."""
+        for first in range(0, len(logins), _LOGINS_AT_ONCE):
+            asked = ",".join(map(str, logins[first : first + _LOGINS_AT_ONCE]))
+            found = map(margins.margin, self._rows("/api/user/account/get_batch", {"login": asked}))
+            yield [item for item in found if item is not None]
+
+    def group(self, name: str) -> GroupTerms | None:
+        """Currency and stop-out of a group. Raises ServerError."""
+        found = margins.group_terms(self._group(name))
+        return found if found is not None and found.name == name else None
+
     def user(self, login: int) -> User | None:
         """One login, whatever group it is in. Raises ServerError."""
         answer = self._client.call("/api/user/get", {"login": str(login)})
@@ -130,6 +143,36 @@ class Mt5Server:
         changes = mapping.user_changes(before, wanted)
         if changes:
             self._client.change("/api/user/update", body={"Login": str(before.login), **changes})
+
+    def balance(self, *, login: int, kind: DealKind, amount: Decimal, comment: str) -> int:
+        """trade/balance, with the server's own check of margin and balance. Raises ServerError, OutcomeUnknown."""
+        params = {
+            "login": str(login),
+            "type": str(mapping.OPERATION_TYPES[kind]),
+            "balance": orders.amount_text(amount),
+            "comment": comment,
+        }
+        try:
+            answer = self._client.change("/api/trade/balance", params)
+        except OutcomeUnknown:
+            raise
+        except ServerError as error:
+            if error.retcode in retcodes.PERHAPS_BOOKED:
+                raise OutcomeUnknown(f"{error} Look for the deal first.") from error
+            raise
+        ticket = orders.ticket_of(answer)
+        if ticket is None:
+            raise OutcomeUnknown("/api/trade/balance: done, but the answer has no ticket. Look for the deal first.")
+        return ticket
+
+    def deals_of(self, login: int, *, since: datetime, until: datetime) -> Pulled:
+        """Every deal of one login in a window of naive server time, as many as the server counts. Raises ServerError.
+
+        The window is taken as it is: whoever asks leaves room for a server that takes query times in UTC.
+        """
+        clock = self._clock()
+        good, bad = mapping.deals(self._reader.of_login(login, _seconds(since), _seconds(until)), clock)
+        return Pulled(good, _distinct(bad), clock.now, clock.utc_offset_minutes)
 
     def probe(self) -> list[Probe]:
         """Try sign-in, clock, users, account states, groups and deals. Refusals are results here and not raised."""
@@ -174,15 +217,19 @@ class Mt5Server:
 
     def _user(self, row: Any) -> User:
         group = mapping.group_of(row)
-        if group and group not in self._currencies:
-            self._currencies[group] = self._currency(group)
-        return mapping.user(row, currency=self._currencies.get(group, ""))
+        return mapping.user(row, currency=self._currency(group) if group else "")
 
     def _currency(self, group: str) -> str:
         """Deposit currency of a group; empty when the server does not know the group, which rejects its accounts."""
-        answer = self._client.call("/api/group/get", {"group": group})
-        currency = answer.get("Currency") if isinstance(answer, dict) else None
+        currency = self._group(group).get("Currency")
         return currency.strip() if isinstance(currency, str) else ""
+
+    def _group(self, name: str) -> Mapping[str, Any]:
+        """A group's record, asked for once in a session; empty when the server does not know it."""
+        if name not in self._groups_read:
+            answer = self._client.call("/api/group/get", {"group": name})
+            self._groups_read[name] = answer if isinstance(answer, dict) else {}
+        return self._groups_read[name]
 
     def _probe_clock(self) -> tuple[bool, str]:
         clock = self._clock()

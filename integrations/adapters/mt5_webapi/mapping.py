@@ -49,6 +49,14 @@ KINDS = {
     19: DealKind.SO_COMPENSATION,
     20: DealKind.SO_COMPENSATION_CREDIT,
 }
+# The types that trade/balance takes.
+OPERATION_TYPES = {
+    DealKind.BALANCE: 2,
+    DealKind.CREDIT: 3,
+    DealKind.CHARGE: 4,
+    DealKind.CORRECTION: 5,
+    DealKind.BONUS: 6,
+}
 SIDES = {0: Side.BUY, 1: Side.SELL, 13: Side.BUY, 14: Side.SELL}
 # EnDealEntry. 255 (STATE, older builds) and anything newer make the deal's kind unknown.
 ENTRIES = {0: Entry.IN, 1: Entry.OUT, 2: Entry.INOUT, 3: Entry.OUT_BY}
@@ -225,7 +233,7 @@ def user_changes(before: User, wanted: UserState) -> dict[str, str]:
     """
     lacking = before.lacks(wanted)
     changes: dict[str, str] = {}
-    if lacking.keys() & {"enabled", "trading", "reset_password"}:
+    if lacking.keys() - {"group", "leverage"}:
         changes["Rights"] = str(before.rights_for(wanted))
     if "group" in lacking:
         changes["Group"] = str(lacking["group"])

@@ -29,6 +29,7 @@ WRONG_ONE_TIME_PASSWORD = 1028
 API_DISABLED = 1034
 OTHER_CURRENCY = 3010
 MONEY_LIMIT = 4005
+DEAL_EXISTS = 4006
 REQUEST_DONE = 10009
 NO_MONEY = 10019
 NOT_MAIN_SERVER = 12001
@@ -41,6 +42,9 @@ RETRY = frozenset(
 
 # Codes after which a change may or may not have been made: the access server lost sight of the trade server.
 OUTCOME_OPEN = frozenset({NETWORK, TIMED_OUT, NO_CONNECTION})
+
+# Codes after which a balance operation may have been booked: by this order, or by one before it.
+PERHAPS_BOOKED = frozenset({DUPLICATE, DEAL_EXISTS})
 
 # The server answered, and there is nothing to hand over.
 NOTHING = frozenset({DONE_NO_DATA, NOT_FOUND})
@@ -56,6 +60,9 @@ _ADVICE = {
     NEEDS_ONE_TIME_PASSWORD: "the manager account asks for a one-time password, which the Web API cannot give",
     WRONG_ONE_TIME_PASSWORD: "the manager account asks for a one-time password, which the Web API cannot give",
     API_DISABLED: "the API is disabled for this manager account",
+    WRONG_PARAMETERS: "the server does not take this login, kind of operation or amount",
+    MONEY_LIMIT: "it is more than the server books in one operation; split it",
+    NO_MONEY: "the account has less balance, credit or free margin than is to be taken off it",
     NOT_MAIN_SERVER: "the address is not the main trade server's",
 }
 

@@ -73,6 +73,10 @@ class DealReader:
                 width *= 2
             width = min(width, longest)
 
+    def of_login(self, login: int, start: int, end: int) -> list[Any]:
+        """Every deal record of one login with start <= Time <= end, counted before and after. Raises ServerError."""
+        return self._pages({"login": str(login), "from": str(start), "to": str(end)})
+
     def _batch(self, start: int, end: int) -> list[Any] | None:
         """One slice; None when it is too much for one answer."""
         params = {"group": self._groups, "from": str(start), "to": str(end)}

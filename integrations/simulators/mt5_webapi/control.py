@@ -38,6 +38,7 @@ class Control:
             "account": self._account,
             "clock": self._set_clock,
             "fault": self._fault,
+            "storm": self._storm,
             "reset": self._reset,
             "state": self._state,
         }
@@ -113,6 +114,10 @@ class Control:
 
     def _fault(self, request: Request) -> dict[str, Any]:
         self._faults.order(request)
+        return {}
+
+    def _storm(self, request: Request) -> dict[str, Any]:
+        self._faults.storm(request)
         return {}
 
     def _reset(self, request: Request) -> dict[str, Any]:

@@ -242,6 +242,7 @@ def _user_update(world: World, params: Params) -> str:
     if world.forget:
         return _json({**before, **changes, "Login": str(login)})
     world.store.save_users([{**changes, "Login": login}], now=0)
+    world.store.scale_margin(login, before=before["Leverage"], after=str(changes.get("Leverage", before["Leverage"])))
     return _user_get(world, {"login": login})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import threading
 from collections.abc import Mapping
@@ -32,6 +33,10 @@ KINDS = {
     "forget_update": "/api/user/update",  # acknowledges a change of a user and does not store it
     "alter": "/api/user/update",  # stores it, then `field` of that user becomes `value`, as by a rule of the server's
     "late": "/api/user/update",  # does it at once and answers after `seconds`
+    "book_twice": "/api/trade/balance",  # books it twice and answers the first ticket
+    "hang_before": "/api/trade/balance",  # never does it and never answers (for at most `seconds`)
+    "error_before": "/api/trade/balance",  # HTTP 503 before anything is done
+    "error_after": "/api/trade/balance",  # does it and answers HTTP 502
     "hang_after": "/api/trade/balance",  # does it, then never answers (for at most `seconds`)
 }
 _JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
@@ -56,28 +61,34 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._orders: list[Fault] = []
+        self._chance: random.Random | None = None
+        self._shares: list[tuple[Fault, float]] = []
 
     def order(self, request: Mapping[str, Any]) -> None:
         """Take an order: kind, count (default: until reset), path (a prefix), and what the kind needs."""
         kind = str(request.get("kind", ""))
         if kind not in KINDS:
             raise BadRequest(f"{kind!r} is not one of {', '.join(KINDS)}.")
-        count = request.get("count")
-        fault = Fault(
-            kind=kind,
-            path=str(request.get("path", KINDS[kind])),
-            left=None if count is None else int(count),
-            seconds=float(request.get("seconds", 60)),
-            retcode=str(request.get("retcode", "2 Common error")),
-            field=str(request.get("field", "Profit")),
-            value=str(request.get("value", "NaN")),
-        )
+        fault = _fault(kind, request)
         with self._lock:
             self._orders.append(fault)
+
+    def storm(self, request: Mapping[str, Any]) -> None:
+        """seed and shares (kind -> share of the requests of `path`, by default balance operations, that go wrong so),
+        and what the kinds need. One request meets one kind at most."""
+        shares = {str(kind): float(share) for kind, share in dict(request["shares"]).items()}
+        unknown = sorted(set(shares) - KINDS.keys())
+        if unknown or sum(shares.values()) > 1:
+            raise BadRequest(f"Shares of known kinds that sum to at most 1, please: {', '.join(unknown)}")
+        named = {"path": KINDS["book_twice"], **request}
+        with self._lock:
+            self._chance = random.Random(int(request["seed"]))  # noqa: S311 - chance that can be repeated
+            self._shares = [(_fault(kind, named), share) for kind, share in shares.items()]
 
     def reset(self) -> None:
         with self._lock:
             self._orders.clear()
+            self._chance, self._shares = None, []
 
     def take(self, path: str) -> dict[str, Fault]:
         """What goes wrong with this request, by kind; each order counts down once."""
@@ -89,7 +100,28 @@ class Faults:
                     if fault.left is not None:
                         fault.left -= 1
             self._orders = [fault for fault in self._orders if fault.left != 0]
+            if self._chance is not None and self._shares and path.startswith(self._shares[0][0].path):
+                drawn = self._chance.random()
+                for fault, share in self._shares:
+                    if drawn < share:
+                        taken.setdefault(fault.kind, fault)
+                        break
+                    drawn -= share
         return taken
+
+
+def _fault(kind: str, request: Mapping[str, Any]) -> Fault:
+    """A fault as it was ordered."""
+    count = request.get("count")
+    return Fault(
+        kind=kind,
+        path=str(request.get("path", KINDS[kind])),
+        left=None if count is None else int(count),
+        seconds=float(request.get("seconds", 60)),
+        retcode=str(request.get("retcode", "2 Common error")),
+        field=str(request.get("field", "Profit")),
+        value=str(request.get("value", "NaN")),
+    )
 
 
 def disguise(answer: str, faults: Mapping[str, Fault]) -> str:

@@ -34,6 +34,11 @@ SIGN_IN_SECONDS = 10.0
 _COOKIE = "MT5SESSION"
 _BODY_LIMIT = 512 * 1024 * 1024
 _OLDEST_CLIENT = 484
+_PLAIN_ANSWERS = {
+    "missing": (404, "not found"),
+    "forbidden": (403, "forbidden"),
+    "error_before": (503, "service unavailable"),
+}
 
 
 class Simulator:
@@ -74,6 +79,10 @@ class Simulator:
         self._thread.start()
         return self
 
+    def wait_until_idle(self, seconds: float = 30) -> bool:
+        """Wait until every client has gone and all that was asked is carried out or given up; whether that is so."""
+        return self._http.wait_until_empty(seconds)
+
     def stop(self) -> None:
         """End every connection, wait for what is being answered, close the file."""
         self.stopping.set()
@@ -93,8 +102,27 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], simulator: Simulator) -> None:
         self.simulator = simulator
         self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
+        self._working = 0
+        self._lock = threading.Condition()
         super().__init__(address, _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        # Counted here, in the one thread that takes connections, so that one that was taken is never overlooked.
+        self._count(+1)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._working += change
+            self._lock.notify_all()
+
+    def wait_until_empty(self, seconds: float) -> bool:
+        with self._lock:
+            return self._lock.wait_for(lambda: self._working == 0, seconds)
 
     def connected(self, connection: socket.socket) -> None:
         with self._lock:
@@ -185,10 +213,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.simulator.stopping.wait(faults["slow"].seconds)
         if "lose_session" in faults:
             self.cookie = ""
-        if "missing" in faults:
-            self._send(404, "not found")
-        elif "forbidden" in faults:
-            self._send(403, "forbidden")
+        plain = next((answer for kind, answer in _PLAIN_ANSWERS.items() if kind in faults), None)
+        if plain is not None:
+            self._send(*plain)
+        elif "hang_before" in faults:
+            self._hang(faults["hang_before"].seconds)
         elif "too_frequent" in faults:
             self._send(200, _envelope(Ret.TOO_FREQUENT.text))
         elif "retcode" in faults:
@@ -256,10 +285,15 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if "alter" in faults:
             simulator.store.edit_user(int(params["Login"]), {faults["alter"].field: faults["alter"].value})
+        if "book_twice" in faults:
+            endpoints.answer(world, path, params)
         if "late" in faults:
             simulator.stopping.wait(faults["late"].seconds)
         if "hang_after" in faults:
             self._hang(faults["hang_after"].seconds)
+            return
+        if "error_after" in faults:
+            self._send(502, "bad gateway")
             return
         text = _envelope("0 Done", disguise(found, faults))
         if "truncated" in faults:

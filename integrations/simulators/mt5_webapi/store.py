@@ -182,6 +182,13 @@ class Store:
         with self.transaction() as db:
             db.execute("UPDATE users SET floating = ?, margin = ? WHERE login = ?", [floating, margin, login])
 
+    def scale_margin(self, login: int, *, before: str, after: str) -> None:
+        """Another leverage: the same positions tie up more or less."""
+        old, new = int(before), int(after)
+        if old != new and old > 0 and new > 0:
+            with self.transaction() as db:
+                db.execute("UPDATE users SET margin = margin * ? / ? WHERE login = ?", [old, new, login])
+
     def currency_digits(self, login: int) -> int:
         user = self.user(login)
         if user is None:

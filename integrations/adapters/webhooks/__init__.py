@@ -1,0 +1,13 @@
+"""Readers of webhooks, one file per provider. Pure: bytes, headers, secrets and the time in, events out."""
+
+from integrations.adapters.webhooks import adyen, checkout, coinspaid, generic, nowpayments, praxis, stripe
+
+READERS = (
+    adyen.READER,
+    checkout.READER,
+    coinspaid.READER,
+    generic.READER,
+    nowpayments.READER,
+    praxis.READER,
+    stripe.READER,
+)
