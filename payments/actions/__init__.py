@@ -1,0 +1,1 @@
+"""Use cases of money that stand behind four eyes."""

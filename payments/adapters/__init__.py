@@ -1,0 +1,1 @@
+"""Forms of payment files that banks take and give: pure, told the time by their callers."""
