@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils.safestring import SafeString
 
 from backoffice.ui import controls, filters
-from reconciliation.models import CLASSES, OPEN_STATES, BreakState, Kind, RunState
+from reconciliation.models import CLASSES, OPEN_STATES, BreakState, Kind, Rung, RunState, SuggestionState
 
 
 class OpenOrState(filters.MultiChoice):
@@ -26,7 +26,35 @@ class OpenOrState(filters.MultiChoice):
         return qs.filter(state__in=value or OPEN_STATES)
 
 
+class WhatItIsAbout(filters.Search):
+    """Breaks by the reference or payout, the ticket or login they are about, or by their number."""
+
+    def __init__(self) -> None:
+        super().__init__(("refs", "contains"), hint="reference, ticket, login, break")
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        if not value:
+            return qs
+        found = Q(refs__contains={"reference": value.strip()})
+        if value.strip().isascii() and value.strip().isdigit() and len(value) < 18:
+            number = int(value)
+            found |= Q(pk=number) | Q(refs__contains={"ticket": number}) | Q(refs__contains={"login": number})
+        return qs.filter(found)
+
+
+class MatchedReference(filters.Search):
+    """Matches by the beginning of what they are about: a reference or a payout."""
+
+    def __init__(self) -> None:
+        super().__init__(("key", "startswith"), hint="reference, payout")
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        said = value.strip()
+        return qs.filter(Q(key__startswith=f"ref:{said}") | Q(key__startswith=f"payout:{said}")) if said else qs
+
+
 class BreakFilters(filters.Filters):
+    search = WhatItIsAbout()
     state = OpenOrState()
     kind = filters.Choice("kind", "Reconciliation", [(k.value, k.value) for k in Kind])
     klass = filters.MultiChoice("klass", "Class", [(c.code, c.title) for c in CLASSES.values()])
@@ -40,4 +68,40 @@ class RunFilters(filters.Filters):
     kind = filters.Choice("kind", "Reconciliation", [(k.value, k.value) for k in Kind])
     state = filters.MultiChoice("state", "State", RunState.choices)
     day = filters.DateRange("business_date", "Business day")
+    entity = filters.Entities()
+
+
+class ClientMoneyFilters(filters.Filters):
+    day = filters.DateRange("as_of", "Close of")
+    entity = filters.Entities()
+
+
+class MatchFilters(filters.Filters):
+    search = MatchedReference()
+    rung = filters.MultiChoice("rung", "Rung", Rung.choices)
+    made = filters.MomentRange("made_at", "Made")
+    entity = filters.Entities()
+
+
+class OpenOrDecided(filters.MultiChoice):
+    """States; without a choice, the open ones: that is the work."""
+
+    def __init__(self) -> None:
+        super().__init__("state", "State", SuggestionState.choices)
+
+    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        return qs.filter(state__in=value or [SuggestionState.OPEN])
+
+
+class SuggestionFilters(filters.Filters):
+    search = filters.Prefix("reference", "Reference")
+    state = OpenOrDecided()
+    rung = filters.MultiChoice("rung", "Rung", Rung.choices)
+    day = filters.DateRange("business_date", "Day")
+    entity = filters.Entities()
+
+
+class SettlementFilters(filters.Filters):
+    payout = filters.Exact("payout_key", "Payout")
+    day = filters.DateRange("business_date", "Day")
     entity = filters.Entities()

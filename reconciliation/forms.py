@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 
+from backoffice.kernel import money
 from backoffice.organisation.models import LegalEntity, User
 from backoffice.ui.fields import DayField
-from reconciliation.models import Kind
+from ledger.models import LedgerAccount
+from reconciliation.models import Kind, Regime, SegregatedAccount
 
 
 class AssignForm(forms.Form):
@@ -35,6 +38,86 @@ class StartRunForm(forms.Form):
     entity = forms.ModelChoiceField(LegalEntity.objects.none())
     kind = forms.ChoiceField(choices=[(k.value, k.label) for k in Kind], label="Reconciliation")
     day = DayField(label="Business day")
+
+    def __init__(self, *args: Any, entities: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["entity"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = entities if entities is not None else LegalEntity.objects.none()
+
+
+class CalculateForm(forms.Form):
+    entity = forms.ModelChoiceField(LegalEntity.objects.none())
+    day = DayField(label="Close of")
+
+    def __init__(self, *args: Any, entities: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["entity"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = entities if entities is not None else LegalEntity.objects.none()
+
+
+class SignForm(forms.Form):
+    """The hash of what was looked at travels along: a newer calculation is not signed by accident."""
+
+    seen = forms.CharField(widget=forms.HiddenInput)
+
+
+class TopUpForm(forms.Form):
+    to = forms.ModelChoiceField(SegregatedAccount.objects.none(), label="To the client bank account")
+    amount = forms.CharField(max_length=40, help_text="In the currency of the account.")
+    reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), help_text="Shown to the approver and kept.")
+
+    def __init__(self, *args: Any, accounts: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["to"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = accounts if accounts is not None else SegregatedAccount.objects.none()
+
+    def clean_amount(self) -> Decimal:
+        try:
+            return money.parse(self.cleaned_data["amount"])
+        except money.BadAmount as error:
+            raise forms.ValidationError(f"{error} Write it like 1234.50.") from error
+
+
+class SegregatedForm(forms.Form):
+    account = forms.ModelChoiceField(LedgerAccount.objects.none(), label="Bank account in the books")
+    bank = forms.CharField(max_length=80, help_text="As it stands on the report.")
+    since = DayField(label="Holds client money from")
+    reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), help_text="Shown to the approver and kept.")
+
+    def __init__(self, *args: Any, accounts: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["account"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = accounts if accounts is not None else LedgerAccount.objects.none()
+
+
+class ClientMoneyRuleForm(forms.Form):
+    entity = forms.ModelChoiceField(LegalEntity.objects.none())
+    regime = forms.ChoiceField(choices=Regime.choices)
+    valid_from = DayField(label="From")
+    rate_source = forms.CharField(max_length=40, required=False, help_text="Empty: the newest rate of any source.")
+    rate_days = forms.IntegerField(min_value=0, max_value=31, initial=7, label="A rate may be this many days old")
+    in_flight = forms.BooleanField(required=False, initial=True, label="Withdrawals on their way count")
+    receipts = forms.BooleanField(required=False, initial=True, label="Receipts not yet allocated count")
+    reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), help_text="Shown to the approver and kept.")
+
+    def __init__(self, *args: Any, entities: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["entity"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = entities if entities is not None else LegalEntity.objects.none()
+
+
+class RuleForm(forms.Form):
+    entity = forms.ModelChoiceField(LegalEntity.objects.none(), help_text="Whose people decide; it holds for all.")
+    parameters = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 14, "spellcheck": "false", "class": "code"}),
+        help_text="Amounts and shares are text, days are numbers.",
+    )
+    note = forms.CharField(max_length=200, help_text="What the change is for; kept with the rule.")
 
     def __init__(self, *args: Any, entities: Any = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

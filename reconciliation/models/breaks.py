@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from backoffice.kernel.tables import Access
@@ -68,6 +69,7 @@ class Break(models.Model):
             ),
             models.Index(fields=["opened_at", "id", "entity"], name="break_newest"),
             models.Index(fields=["business_date", "id", "entity"], name="break_by_day"),
+            GinIndex(fields=["refs"], opclasses=["jsonb_path_ops"], name="break_by_what"),
         ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["entity", "kind", "klass", "key"], name="break_identity"),

@@ -58,6 +58,9 @@ _ALL = (
     BreakClass("PAYOUT_AMOUNT", Kind.CASH, "payout amount", "The bank received another amount than the PSP paid out.", "FMK"),
     BreakClass("PAYOUT_UNKNOWN", Kind.CASH, "payout without report", "The bank received a payout that no PSP report explains.", "FMK"),
     BreakClass("UNIDENTIFIED", Kind.CASH, "unidentified at bank", "A bank line that says nothing we know.", "PAY"),
+    BreakClass("AMBIGUOUS", Kind.CASH, "ambiguous", "Several payments fit the line, and nothing says which.", "PAY"),
+    BreakClass("DIRECTION", Kind.CASH, "direction", "Same reference, but money goes the other way.", "PAY"),
+    BreakClass("INTERNAL", Kind.CASH, "internal movement", "A movement inside the house does not net to nothing.", "FMK"),
     BreakClass("RETURNED", Kind.CASH, "returned payment", "A payment to a client came back.", "PAY"),
     BreakClass("CHARGEBACK", Kind.CASH, "chargeback", "The card scheme took the money back.", "PAY"),
     BreakClass("FEE", Kind.CASH, "fee", "The PSP's fee is not the agreed one.", "FMK"),
@@ -66,6 +69,7 @@ _ALL = (
     BreakClass("RIGHTS_DRIFT", Kind.ACCOUNTS, "rights at server", "The server lets the login do something else than we want.", "DLR"),
     BreakClass("GROUP_DRIFT", Kind.ACCOUNTS, "group at server", "The server has the login in another group than we want.", "DLR"),
     BreakClass("LEVERAGE_DRIFT", Kind.ACCOUNTS, "leverage at server", "The server gives the login another leverage than we want.", "DLR"),
+    BreakClass("TECHNICAL_DRIFT", Kind.ACCOUNTS, "technical mark at server", "The server leaves the login out of its reports and we do not, or the other way round.", "DLR"),
     BreakClass("USER_MISSING", Kind.ACCOUNTS, "login not at server", "We want something of a login that the server does not have.", "SUP"),
 )  # fmt: skip
 

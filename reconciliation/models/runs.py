@@ -6,9 +6,14 @@ from typing import Any, ClassVar
 
 from django.db import models
 
+from backoffice.approvals.models import Request as Approval
 from backoffice.kernel.tables import Access
 from backoffice.organisation.models import LegalEntity
 from reconciliation.models.classes import Kind
+
+# The rule of comparisons between files of other houses (models/files.py), which are no runs.
+FILES = "files"
+RULE_KINDS = [*Kind.choices, (FILES, "files: another ledger against files of PSP or bank")]
 
 
 class Rule(models.Model):
@@ -20,12 +25,14 @@ class Rule(models.Model):
 
     access = Access.APPEND
 
-    kind = models.CharField(max_length=10, choices=Kind.choices)
+    kind = models.CharField(max_length=10, choices=RULE_KINDS)
     version = models.PositiveIntegerField()
     parameters = models.JSONField()
     note = models.CharField(max_length=200, blank=True)
     made_at = models.DateTimeField()
     made_by = models.CharField(max_length=150)
+    # The approved request behind it; what came with an installation has none.
+    request = models.ForeignKey(Approval, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
         ordering: ClassVar[list[str]] = ["kind", "-version"]
@@ -102,25 +109,3 @@ class TradeMatch(models.Model):
 
     def __str__(self) -> str:
         return f"deal {self.deal_id}"
-
-
-class CashMatch(models.Model):
-    """Facts that are the same money. `step` is the rung of the ladder: id, payout group or unique reference."""
-
-    id = models.BigAutoField(primary_key=True)
-    entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT)
-    run = models.ForeignKey(Run, on_delete=models.PROTECT)
-    step = models.CharField(max_length=20)
-    key = models.CharField(max_length=120)
-    fact_kind = models.CharField(max_length=10)
-    fact_id = models.BigIntegerField()
-
-    class Meta:
-        verbose_name_plural = "cash matches"
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["fact_kind", "fact_id"], name="cashmatch_once_per_fact"),
-        ]
-        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["entity", "key"], name="cashmatch_by_key")]
-
-    def __str__(self) -> str:
-        return f"{self.key}: {self.fact_kind} {self.fact_id}"

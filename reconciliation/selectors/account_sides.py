@@ -30,10 +30,13 @@ def account_sides(item: Break, refs: Mapping[str, Any]) -> Sides:
         Difference("Login", refs.get("login"), refs.get("login") if found else None),
         Difference("Log-in", _switch(wanted, "enabled"), _switch(found, "enabled")),
         Difference("Trading", _switch(wanted, "trading"), _switch(found, "trading")),
+        Difference("Technical", _switch(wanted, "technical"), _switch(found, "technical")),
+        Difference("Out of reports", _switch(wanted, "exclude_reports"), _switch(found, "exclude_reports")),
         Difference("Group", wanted.get("group") or _ANY, found and found["group"], same=_free(wanted, "group")),
         Difference("Leverage", _ratio(wanted) or _ANY, _ratio(found), same=_free(wanted, "leverage")),
     ]
-    return Sides(("Wanted", "Server"), rows, _path(item, refs))
+    said = [row for row in rows if (row.left, row.right) != (None, None)]
+    return Sides(("Wanted", "Server"), said, _path(item, refs))
 
 
 _ANY = "as the server has it"

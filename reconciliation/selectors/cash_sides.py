@@ -65,11 +65,13 @@ def _said(entries: Iterable[_Entry]) -> list[Any]:
 
 
 def _rows(columns: Sequence[list[Any]]) -> list[Difference]:
-    labels = (("Amount", None), ("Lines", None), ("First day", True), ("Text", True))
+    # Each source has a text of its own and its own day of the same payment.
+    labels = (("Amount", False), ("Lines", False), ("First day", True), ("Text", True))
     lacking = [None] * 4
     first, second, third, fourth = [*columns, lacking, lacking][:4]
     return [
-        Difference(label, first[n], second[n], third[n], fourth[n], same=same) for n, (label, same) in enumerate(labels)
+        Difference(label, first[n], second[n], third[n], fourth[n], usual=usual)
+        for n, (label, usual) in enumerate(labels)
     ]
 
 

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from accounts.models import TradingAccount
 from accounts.services import booking
+from backoffice.access.services import pairs
 from backoffice.audit import services as audit
 from backoffice.kernel import clock, locking
 from backoffice.kernel.actor import Actor
@@ -20,8 +21,11 @@ from ledger.models import LedgerAccount
 from ledger.services import journal, periods
 from ledger.services.journal import Draft, Entry
 from reconciliation.models import Break, BreakEvent, BreakState, EventKind, Resolution
+from reconciliation.selectors.free import people_who_matched
 
 WRITE_OFF_ACCOUNT = "expense.write_off"
+# Who matched by hand what a break is about does not approve writing it off.
+PAIR = 8
 # Which open item of the books a written-off cash break stands on.
 _ON_CLIENT = frozenset({"BALANCE", "CREDIT"})
 _CASH_ACCOUNTS = {
@@ -31,6 +35,8 @@ _CASH_ACCOUNTS = {
             "MISSING_EXTERNAL",
             "MISSING_SERVER_OP",
             "AMOUNT",
+            "DIRECTION",
+            "INTERNAL",
             "DUPLICATE_CREDIT",
             "DUPLICATE_PSP",
             "RETURNED",
@@ -41,6 +47,7 @@ _CASH_ACCOUNTS = {
     "PAYOUT_AMOUNT": "clearing.payouts",
     "PAYOUT_UNKNOWN": "clearing.payouts",
     "UNIDENTIFIED": "clearing.unallocated",
+    "AMBIGUOUS": "clearing.unallocated",
 }
 
 
@@ -124,6 +131,7 @@ def write_off(*, actor: Actor, break_id: int, reason: str) -> dict[str, Any]:
     trade server, the open item in clearing for cash.
     """
     item = _locked(break_id)
+    pairs.require_not_both(actor=actor, pair=PAIR, earlier=people_who_matched(item))
     if not item.amount or not item.currency:
         raise CannotWriteOff("This break has no amount; explain or resolve it instead.")
     account_id, amount = _open_item(item)

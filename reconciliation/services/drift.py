@@ -16,7 +16,7 @@ from integrations.services import commands
 from reconciliation.models import Break, BreakEvent, EventKind
 
 # What sending again can settle; a login that is not there cannot be told anything.
-PUSHABLE = frozenset({"RIGHTS_DRIFT", "GROUP_DRIFT", "LEVERAGE_DRIFT"})
+PUSHABLE = frozenset({"RIGHTS_DRIFT", "GROUP_DRIFT", "LEVERAGE_DRIFT", "TECHNICAL_DRIFT"})
 
 
 class CannotPush(DomainError):
@@ -37,7 +37,8 @@ def push_again(*, actor: Actor, break_id: int) -> ServerCommand:
     item = Break.objects.select_for_update().get(pk=break_id)
     if not can_push(item):
         raise CannotPush(f"Break {item.pk} is not about what a server lets a login do, or it is closed already.")
-    desired = DesiredState.objects.select_for_update().get(account_id=item.refs["trading_account"])
+    states = DesiredState.objects.select_related("account").select_for_update(of=("self",))
+    desired = states.get(account_id=item.refs["trading_account"])
     connection_id, login = int(item.refs["connection"]), int(item.refs["login"])
     waiting = ServerCommand.objects.filter(connection_id=connection_id, login=login, message__state__in=OPEN).first()
     if waiting is not None:
@@ -55,6 +56,8 @@ def push_again(*, actor: Actor, break_id: int) -> ServerCommand:
             trading=desired.trading,
             group=desired.group or None,
             leverage=desired.leverage or None,
+            technical=desired.account.technical,
+            exclude_reports=desired.account.technical,
         ),
         key=desired.command_key,
     )

@@ -1,7 +1,8 @@
 -- Balance and credit at the end of a business day: what the server says against what the ledger holds.
 --
 -- A snapshot is taken a little after the day's end, so deals of the next day that it already contains are
--- taken off again. The ledger's balance of the day is its balance now less what was booked for later days.
+-- taken off again. The ledger's balance of the day is its balance now less what was booked for later days, and what is
+-- reserved for a withdrawal counts until the server's own deal has taken it.
 WITH snapshots AS (
     SELECT DISTINCT ON (s.connection_id, s.login) s.*
       FROM integrations_accountsnapshot s
@@ -21,12 +22,15 @@ WITH snapshots AS (
      WHERE entity_id = %(entity)s AND business_date > %(day)s GROUP BY account_id
 ), ours AS (
     SELECT a.id, a.connection_id, a.login, a.currency_id, a.opened_at,
-           -(b.amount - coalesce(lb.amount, 0)) AS balance, -(c.amount - coalesce(lc.amount, 0)) AS credit
+           -(b.amount - coalesce(lb.amount, 0) + coalesce(r.amount - coalesce(lr.amount, 0), 0)) AS balance,
+           -(c.amount - coalesce(lc.amount, 0)) AS credit
       FROM accounts_tradingaccount a
       JOIN ledger_balance b ON b.account_id = a.balance_account_id
       JOIN ledger_balance c ON c.account_id = a.credit_account_id
       LEFT JOIN later_lines lb ON lb.account_id = a.balance_account_id
       LEFT JOIN later_lines lc ON lc.account_id = a.credit_account_id
+      LEFT JOIN ledger_balance r ON r.account_id = a.reserved_account_id
+      LEFT JOIN later_lines lr ON lr.account_id = a.reserved_account_id
      WHERE a.connection_id = ANY (%(servers)s)
 ), asked AS (
     SELECT connection_id, max(taken_at) AS at FROM snapshots GROUP BY connection_id

@@ -1,8 +1,16 @@
--- Cash by reference: what the ledger and the server moved for a client against what PSP and bank delivered.
--- Amounts are signed for the client: a deposit is positive. A reference is on time until its window has passed.
+-- Cash by reference, four ways: what the ledger and the server moved against what PSP and bank delivered, into the table
+-- `sides`. Amounts are signed for the client: a deposit is positive. A reference is on time until its window has passed.
+--
+-- D and W come from or go to the outside; T, A, C, F and X move inside and must net to nothing on client money on its
+-- way; P is money of the house, whose two bank lines do the same. What a wallet gets or gives has books and no server
+-- operation; what was debited at the server and then could not be paid, or came back, has both and counts with both.
+-- A bank line says its reference itself, in a part that a notice tells, through a person's match, or because a receipt
+-- was allocated to a deposit.
+CREATE TEMP TABLE sides ON COMMIT DROP AS
 WITH server AS (
     SELECT substring(d.comment FROM %(pattern)s) AS ref, a.currency_id AS currency, count(*) AS items,
-           sum(d.profit) AS amount, min(d.business_date) AS day, array_agg(d.id ORDER BY d.id) AS ids,
+           sum(d.profit) AS amount, min(d.business_date) AS day, min(d.login) AS login,
+           array_agg(d.id ORDER BY d.id) AS ids, array_agg(d.profit ORDER BY d.id) AS amounts,
            array_agg(DISTINCT d.id) FILTER (WHERE u.id IS NULL) AS booked
       FROM integrations_deal d
       JOIN accounts_tradingaccount a ON a.connection_id = d.connection_id AND a.login = d.login
@@ -11,89 +19,166 @@ WITH server AS (
        AND d.business_date BETWEEN %(since)s AND %(day)s AND d.comment ~ %(pattern)s
        AND NOT EXISTS (SELECT FROM integrations_superseded s WHERE s.fact_kind = 'deal' AND s.fact_id = d.id)
      GROUP BY 1, 2
-), books AS (
-    SELECT substring(j.description FROM %(pattern)s) AS ref, l.currency, sum(l.amount) AS amount,
-           min(l.business_date) AS day, array_agg(DISTINCT j.id) AS ids,
-           bool_or(j.kind = 'MANUAL') AS by_hand
+), moved AS (
+    SELECT substring(j.description FROM %(pattern)s) AS ref, l.currency, j.id, j.kind, l.business_date AS day,
+           sum(l.amount) AS amount
       FROM ledger_ledgeraccount a
       JOIN ledger_line l ON l.account_id = a.id AND l.business_date BETWEEN %(since)s AND %(day)s
       JOIN ledger_journal j ON j.entity_id = l.entity_id AND j.id = l.journal_id
-     WHERE a.entity_id = %(entity)s AND a.code = 'clearing.client_money' AND j.kind IN ('DEAL', 'MANUAL')
-       AND j.posted_at <= %(cutoff)s AND j.description ~ %(pattern)s
-     GROUP BY 1, 2 HAVING sum(l.amount) <> 0
-), psp AS (
-    SELECT substring(p.merchant_reference FROM %(pattern)s) AS ref, p.currency, count(*) AS items,
-           sum(p.gross) AS amount, min(p.business_date) AS day, array_agg(p.id ORDER BY p.id) AS ids
+     WHERE a.entity_id = %(entity)s AND j.posted_at <= %(cutoff)s AND j.description ~ %(pattern)s
+       AND (a.code = 'clearing.client_money' AND j.kind IN ('DEAL', 'MANUAL', 'WALLET')
+            OR a.code = 'clearing.unallocated' AND j.kind = 'WALLET')
+     GROUP BY 1, 2, 3, 4, 5
+), books AS (
+    SELECT ref, currency, sum(amount) AS amount, min(day) AS day, array_agg(DISTINCT id) AS ids,
+           coalesce(sum(amount) FILTER (WHERE kind = 'WALLET'), 0) <> 0 AS by_wallet,
+           coalesce(sum(amount) FILTER (WHERE kind = 'WALLET'), 0) AS wallet_amount,
+           array_agg(id ORDER BY id) FILTER (WHERE kind = 'WALLET' AND amount <> 0) AS wallet_ids,
+           array_agg(amount ORDER BY id) FILTER (WHERE kind = 'WALLET' AND amount <> 0) AS wallet_amounts
+      FROM moved GROUP BY 1, 2
+), hand AS MATERIALIZED (
+    SELECT m.id, substring(m.key FROM 5) AS ref, m.currency, m.amount, m.made_at
+      FROM reconciliation_cashmatch m
+     WHERE m.entity_id = %(entity)s AND m.person_id IS NOT NULL AND m.undone_at IS NULL AND m.key LIKE 'ref:%%'
+       AND m.made_at <= %(cutoff)s
+), hand_facts AS MATERIALIZED (
+    SELECT DISTINCT h.id, h.ref, h.currency, h.amount, a.fact_kind, a.fact_id
+      FROM hand h JOIN reconciliation_cashallocation a ON a.match_id = h.id AND a.fact_kind IN ('psp', 'bank')
+), psp_said AS (
+    SELECT substring(p.merchant_reference FROM %(pattern)s) AS ref, p.currency, p.id, p.gross AS amount,
+           p.gross AS own, p.business_date AS day
       FROM integrations_pspline p
      WHERE p.entity_id = %(entity)s AND p.kind IN ('PAYMENT', 'REFUND', 'REFUND_REVERSED')
        AND p.received_at <= %(cutoff)s AND p.business_date BETWEEN %(since)s AND %(day)s::date + 5
        AND p.merchant_reference ~ %(pattern)s
        AND NOT EXISTS (SELECT FROM integrations_superseded s WHERE s.fact_kind = 'psp' AND s.fact_id = p.id)
-     GROUP BY 1, 2
-), bank AS (
-    SELECT substring(b.end_to_end_id || ' ' || b.remittance FROM %(pattern)s) AS ref, b.currency, count(*) AS items,
-           sum(b.amount) AS amount, min(b.booking_date) AS day, array_agg(b.id ORDER BY b.id) AS ids,
-           bool_or(b.is_reversal) AS returned, sum(b.amount) FILTER (WHERE NOT b.is_reversal) AS sent
-      FROM integrations_bankline b
-     WHERE b.entity_id = %(entity)s AND b.received_at <= %(cutoff)s
-       AND b.booking_date BETWEEN %(since)s AND %(day)s::date + 5
-       AND b.end_to_end_id || ' ' || b.remittance ~ %(pattern)s
+       AND NOT EXISTS (SELECT FROM hand_facts h WHERE h.fact_kind = 'psp' AND h.fact_id = p.id)
+    UNION ALL
+    -- A person's match says how much of ours a line is, in our currency, whatever the line's own is.
+    SELECT h.ref, h.currency, p.id, h.amount, 0, p.business_date
+      FROM hand_facts h JOIN integrations_pspline p ON h.fact_kind = 'psp' AND p.id = h.fact_id
+     WHERE p.business_date <= %(day)s::date + 5
+), psp AS (
+    SELECT ref, currency, count(*) AS items, sum(amount) AS amount, min(day) AS day,
+           array_agg(id ORDER BY id) AS ids, array_agg(own ORDER BY id) AS amounts
+      FROM psp_said GROUP BY 1, 2
+), bank_said AS (
+    SELECT substring(b.end_to_end_id || ' ' || b.remittance FROM %(pattern)s) AS ref, b.currency, b.line_id AS id,
+           b.amount, b.amount AS own, b.booking_date AS day, b.is_reversal,
+           b.end_to_end_id ~ %(pattern)s AS by_id
+      FROM integrations_bank_parts(%(entity)s, %(since)s, %(day)s::date + 5, %(cutoff)s) b
+     WHERE b.end_to_end_id || ' ' || b.remittance ~ %(pattern)s
        AND b.end_to_end_id || ' ' || b.remittance !~ %(payout_pattern)s
-       AND NOT EXISTS (SELECT FROM integrations_superseded s WHERE s.fact_kind = 'bank' AND s.fact_id = b.id)
-     GROUP BY 1, 2
+       AND NOT EXISTS (SELECT FROM hand_facts h WHERE h.fact_kind = 'bank' AND h.fact_id = b.line_id)
+    UNION ALL
+    SELECT h.ref, h.currency, b.id, h.amount, 0, b.booking_date, b.is_reversal, false
+      FROM hand_facts h JOIN integrations_bankline b ON h.fact_kind = 'bank' AND b.id = h.fact_id
+     WHERE b.booking_date <= %(day)s::date + 5
+    UNION ALL
+    SELECT r.reference, b.currency, b.id, b.amount, b.amount, b.booking_date, false, false
+      FROM payments_evidence e
+      JOIN payments_moneyrequest r ON r.id = e.request_id AND r.reason = %(allocated)s
+           AND r.state NOT IN ('REJECTED', 'WITHDRAWN')
+      JOIN integrations_bankline b ON e.fact_kind = 'bank' AND b.id = e.fact_id
+     WHERE r.entity_id = %(entity)s AND e.seen_at <= %(cutoff)s
+       AND b.booking_date BETWEEN %(since)s AND %(day)s::date + 5
+       AND b.end_to_end_id || ' ' || b.remittance !~ %(pattern)s
+       AND NOT EXISTS (SELECT FROM hand_facts h WHERE h.fact_kind = 'bank' AND h.fact_id = b.id)
+), bank AS (
+    SELECT ref, currency, count(*) AS items, sum(amount) AS amount, min(day) AS day,
+           array_agg(DISTINCT id) AS ids, array_agg(id ORDER BY id, own) AS part_ids,
+           array_agg(own ORDER BY id, own) AS amounts, bool_or(is_reversal) AS returned,
+           sum(amount) FILTER (WHERE NOT is_reversal) AS sent, bool_and(by_id) AS by_id
+      FROM bank_said GROUP BY 1, 2
 ), refs AS (
-    SELECT ref FROM server UNION SELECT ref FROM books UNION SELECT ref FROM psp UNION SELECT ref FROM bank
-), sides AS MATERIALIZED (
-    SELECT r.ref, s.amount AS server_amount, s.currency AS server_currency, s.items AS server_items, s.ids AS server_ids,
-           s.day AS server_day, s.booked, b.amount AS books_amount, b.currency AS books_currency, b.day AS books_day,
-           b.ids AS books_ids, b.by_hand, p.amount AS psp_amount, p.currency AS psp_currency, p.items AS psp_items,
-           p.ids AS psp_ids, p.day AS psp_day, k.amount AS bank_amount, k.currency AS bank_currency,
-           k.items AS bank_items, k.ids AS bank_ids, k.day AS bank_day, k.returned, k.sent,
-           least(s.day, b.day, p.day, k.day) AS day,
+    -- What moves inside is compared per currency: a conversion has two.
+    SELECT ref, CASE WHEN ref ~ '^[^DW]' THEN currency END AS currency
+      FROM (SELECT ref, currency FROM server UNION SELECT ref, currency FROM books
+            UNION SELECT ref, currency FROM psp UNION SELECT ref, currency FROM bank) every
+     GROUP BY 1, 2
+), together AS MATERIALIZED (
+    SELECT r.ref, r.currency AS inside_currency, 'ref:' || r.ref || coalesce(':' || r.currency, '') AS key,
+           s.amount AS server_amount, s.currency AS server_currency, s.items AS server_items, s.ids AS server_ids,
+           s.amounts AS server_amounts, s.booked, s.login, b.amount AS books_amount, b.currency AS books_currency,
+           b.ids AS books_ids, coalesce(b.by_wallet, false) AS by_wallet, coalesce(b.wallet_amount, 0) AS wallet_amount, b.wallet_ids, b.wallet_amounts,
+           p.amount AS psp_amount, p.currency AS psp_currency, p.items AS psp_items, p.ids AS psp_ids,
+           p.amounts AS psp_amounts, k.amount AS bank_amount, k.ids AS bank_ids, k.part_ids, k.amounts AS bank_amounts,
+           k.returned, k.sent, k.by_id, least(s.day, b.day, p.day, k.day) AS day,
+           coalesce(s.amount + coalesce(b.wallet_amount, 0), b.amount) AS inside, coalesce(s.currency, b.currency) AS own_currency,
            coalesce(p.currency, k.currency) AS outside_currency,
-           coalesce(p.amount, 0) + coalesce(k.amount, 0) AS outside_amount,
-           p.ref IS NOT NULL OR k.ref IS NOT NULL AS has_outside
+           coalesce(p.amount, 0) + coalesce(k.amount, 0) AS outside,
+           p.ref IS NOT NULL OR k.ref IS NOT NULL AS has_outside,
+           EXISTS (SELECT FROM hand h WHERE h.ref = r.ref) AS by_hand
       FROM refs r
-      LEFT JOIN server s ON s.ref = r.ref
-      LEFT JOIN books b ON b.ref = r.ref
-      LEFT JOIN psp p ON p.ref = r.ref
-      LEFT JOIN bank k ON k.ref = r.ref
-), classified AS MATERIALIZED (
-    SELECT sides.*, CASE
-               WHEN day > %(day)s THEN 'later'
-               WHEN returned AND coalesce(server_amount, sent) = sent THEN 'RETURNED'
-               WHEN psp_items > 1 AND psp_amount <> coalesce(server_amount, 0) THEN 'DUPLICATE_PSP'
-               WHEN server_items > 1 AND server_amount <> outside_amount THEN 'DUPLICATE_CREDIT'
-               WHEN server_amount IS NULL AND books_amount IS NULL THEN 'MISSING_INTERNAL'
-               WHEN server_amount IS NULL THEN 'MISSING_SERVER_OP'
-               WHEN booked IS NULL THEN 'later'
-               WHEN NOT has_outside THEN
-                   CASE WHEN day <= %(overdue)s THEN 'MISSING_EXTERNAL' ELSE 'later' END
-               WHEN outside_currency <> server_currency THEN 'CURRENCY'
-               WHEN books_amount IS DISTINCT FROM server_amount THEN 'AMOUNT'
-               WHEN outside_amount <> server_amount THEN 'AMOUNT'
-           END AS class
-      FROM sides
-), matched AS (
-    INSERT INTO reconciliation_cashmatch (entity_id, run_id, step, key, fact_kind, fact_id)
-    SELECT %(entity)s, %(run)s, CASE WHEN f.kind = 'bank' THEN 'reference' ELSE 'id' END, 'ref:' || c.ref, f.kind, f.id
-      FROM classified c
-     CROSS JOIN LATERAL (
-         SELECT 'deal' AS kind, unnest(c.server_ids) AS id
-         UNION ALL SELECT 'psp', unnest(c.psp_ids) UNION ALL SELECT 'bank', unnest(c.bank_ids)) f
-     WHERE c.class IS NULL
-    ON CONFLICT (fact_kind, fact_id) DO NOTHING
-), broken AS (
-    INSERT INTO found (class, key, business_date, amount, currency, summary, refs)
-    SELECT class, 'ref:' || ref, day,
-           CASE WHEN class = 'RETURNED' THEN bank_amount - sent
-                ELSE outside_amount - coalesce(server_amount, books_amount, 0) END,
-           coalesce(server_currency, books_currency, outside_currency),
-           ref || ': server ' || coalesce(server_amount::text, 'nothing') || ', ledger '
-               || coalesce(trim_scale(books_amount)::text, 'nothing') || ', PSP ' || coalesce(psp_amount::text, 'nothing')
-               || ', bank ' || coalesce(bank_amount::text, 'nothing'),
-           jsonb_strip_nulls(jsonb_build_object('reference', ref, 'deals', server_ids, 'journals', books_ids,
-                                                'psp', psp_ids, 'bank', bank_ids))
-      FROM classified WHERE class IS NOT NULL AND class <> 'later'
+      LEFT JOIN server s ON s.ref = r.ref AND (r.currency IS NULL OR s.currency = r.currency)
+      LEFT JOIN books b ON b.ref = r.ref AND (r.currency IS NULL OR b.currency = r.currency)
+      LEFT JOIN psp p ON p.ref = r.ref AND (r.currency IS NULL OR p.currency = r.currency)
+      LEFT JOIN bank k ON k.ref = r.ref AND (r.currency IS NULL OR k.currency = r.currency)
 )
-SELECT count(*), count(*) FILTER (WHERE class IS NULL) FROM classified
+SELECT together.*, CASE
+           WHEN day > %(day)s THEN 'later'
+           WHEN inside_currency IS NOT NULL THEN
+               CASE WHEN coalesce(books_amount, 0) = outside THEN NULL
+                    WHEN day <= %(internal_overdue)s THEN 'INTERNAL' ELSE 'later' END
+           WHEN coalesce(inside, 0) = 0 AND outside = 0 THEN NULL
+           WHEN returned AND coalesce(inside, sent) = sent THEN 'RETURNED'
+           WHEN psp_items > 1 AND psp_amount <> coalesce(inside, 0) THEN 'DUPLICATE_PSP'
+           WHEN server_items > 1 AND server_amount <> outside THEN 'DUPLICATE_CREDIT'
+           WHEN inside IS NULL THEN 'MISSING_INTERNAL'
+           WHEN server_amount IS NULL AND NOT by_wallet THEN 'MISSING_SERVER_OP'
+           WHEN server_amount IS NOT NULL AND booked IS NULL THEN 'later'
+           WHEN NOT has_outside THEN CASE WHEN day <= %(overdue)s THEN 'MISSING_EXTERNAL' ELSE 'later' END
+           WHEN outside_currency <> own_currency THEN 'CURRENCY'
+           WHEN server_amount IS NOT NULL AND books_amount IS DISTINCT FROM server_amount + wallet_amount THEN 'AMOUNT'
+           WHEN outside * inside < 0 THEN 'DIRECTION'
+           WHEN abs(outside - inside) > coalesce((%(tolerances)s::jsonb ->> own_currency)::numeric, 0) THEN 'AMOUNT'
+       END AS class
+  FROM together;
+
+-- How much of a line its parts say, where the line itself says nothing (cash_single.sql).
+CREATE TEMP TABLE told ON COMMIT DROP AS
+SELECT b.line_id, sum(b.amount) AS amount
+  FROM integrations_bank_parts(%(entity)s, %(since)s, %(day)s, %(cutoff)s) b
+  JOIN integrations_bankline l ON l.id = b.line_id
+ WHERE b.notice_id IS NOT NULL AND b.end_to_end_id || ' ' || b.remittance ~ (%(pattern)s || '|' || %(payout_pattern)s)
+   AND l.end_to_end_id || ' ' || l.remittance !~ (%(pattern)s || '|' || %(payout_pattern)s)
+ GROUP BY 1;
+
+INSERT INTO agreed (key, rung, currency, amount, difference, evidence)
+SELECT DISTINCT ON (key) key, CASE WHEN psp_ids IS NOT NULL OR by_id THEN 'ID' ELSE 'REFERENCE' END,
+       coalesce(inside_currency, own_currency, outside_currency), coalesce(inside, 0), outside - coalesce(inside, 0),
+       jsonb_strip_nulls(jsonb_build_object(
+           'reference', ref, 'server', trim_scale(server_amount)::text, 'ledger', trim_scale(books_amount)::text,
+           'psp', trim_scale(psp_amount)::text, 'bank', trim_scale(bank_amount)::text,
+           'deals', server_ids, 'journals', books_ids, 'psp_lines', psp_ids, 'bank_lines', part_ids,
+           'tolerance', CASE WHEN outside <> coalesce(inside, 0) AND inside_currency IS NULL
+                             THEN %(tolerances)s::jsonb ->> own_currency END))
+  FROM sides WHERE class IS NULL AND NOT by_hand
+ ORDER BY key;
+
+INSERT INTO parts (key, fact_kind, fact_id, amount)
+SELECT key, 'deal', f.id, f.amount FROM sides CROSS JOIN LATERAL unnest(server_ids, server_amounts) AS f (id, amount)
+ WHERE class IS NULL AND NOT by_hand
+UNION ALL
+SELECT key, 'psp', f.id, f.amount FROM sides CROSS JOIN LATERAL unnest(psp_ids, psp_amounts) AS f (id, amount)
+ WHERE class IS NULL AND NOT by_hand
+UNION ALL
+SELECT key, 'bank', f.id, sum(f.amount) FROM sides CROSS JOIN LATERAL unnest(part_ids, bank_amounts) AS f (id, amount)
+ WHERE class IS NULL AND NOT by_hand GROUP BY 1, 3
+UNION ALL
+SELECT key, 'journal', f.id, f.amount
+  FROM sides CROSS JOIN LATERAL unnest(wallet_ids, wallet_amounts) AS f (id, amount)
+ WHERE class IS NULL AND NOT by_hand AND by_wallet;
+
+INSERT INTO found (class, key, business_date, amount, currency, summary, refs)
+SELECT class, key, day,
+       CASE WHEN class = 'RETURNED' THEN bank_amount - sent ELSE outside - coalesce(inside, 0) END,
+       coalesce(inside_currency, own_currency, outside_currency),
+       ref || ': server ' || coalesce(server_amount::text, CASE WHEN by_wallet THEN 'not its part' ELSE 'nothing' END)
+           || ', ledger ' || coalesce(trim_scale(books_amount)::text, 'nothing')
+           || ', PSP ' || coalesce(psp_amount::text, 'nothing') || ', bank ' || coalesce(bank_amount::text, 'nothing'),
+       jsonb_strip_nulls(jsonb_build_object('reference', ref, 'deals', server_ids, 'journals', books_ids,
+                                            'psp', psp_ids, 'bank', bank_ids))
+  FROM sides WHERE class IS NOT NULL AND class <> 'later';
+
+SELECT count(*), count(*) FILTER (WHERE class IS NULL) FROM sides

@@ -17,7 +17,8 @@ from backoffice.organisation.selectors import calendars, scope
 from backoffice.ui import formats
 from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, GatedPage, ListPage
 from integrations.models import ServerCommand
-from reconciliation import actions, filters, forms, tables
+from reconciliation import filters, forms, tables
+from reconciliation.actions import breaks as actions
 from reconciliation.models import OPEN_STATES, Break, BreakState, Kind, Run, RunState
 from reconciliation.selectors.sides import sides
 from reconciliation.services import breaks, drift, runs

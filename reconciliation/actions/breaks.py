@@ -47,6 +47,13 @@ def register() -> None:
             changes=_changes,
             checks=_checks,
             effects=_effects,
+            reasons={
+                "ROUNDING": "rounding",
+                "FEE": "cost of a provider, accepted",
+                "SMALL": "pursuing it costs more than it brings",
+                "CLIENT": "left to the client",
+                registry.OTHER: "other",
+            },
         )
     )
 

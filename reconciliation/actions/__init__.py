@@ -1,0 +1,1 @@
+"""Use cases of reconciliation that stand behind four eyes."""
