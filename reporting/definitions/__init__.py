@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from backoffice.kernel.errors import NotFound
-from reporting.definitions import daily_reconciliation
+from reporting.definitions import client_money, daily_reconciliation
 from reporting.records import Definition
 
-DEFINITIONS: dict[str, Definition] = {daily_reconciliation.NAME: daily_reconciliation.DEFINITION}
+DEFINITIONS: dict[str, Definition] = {
+    daily_reconciliation.NAME: daily_reconciliation.DEFINITION,
+    client_money.NAME: client_money.DEFINITION,
+}
 
 
 def definition(name: str) -> Definition:

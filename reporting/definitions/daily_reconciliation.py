@@ -6,12 +6,13 @@ the code: built again later with the same cut-off it is the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from accounts.selectors.technical import LeftOut, left_out
 from backoffice.ui.charts import Series
 from integrations.models import ImportState
 from reconciliation.models import CLASSES, RunState
@@ -29,7 +30,7 @@ from reporting.selectors.snapshot import snapshot
 from reporting.selectors.sources import FileLine, SourceLine
 
 NAME = "daily_reconciliation"
-VERSION = 1
+VERSION = 2
 TITLE = "Daily reconciliation report"
 _FLOW_DAYS = 10
 _AGES = tuple(f"{label} bd" for label, _ in BUCKETS)
@@ -47,6 +48,8 @@ class _Data:
     files: Sequence[FileLine]
     flows: Sequence[Flow]
     controls: Sequence[Control]
+    left_out: LeftOut
+    beside: Collection[int]
 
 
 def build(parameters: Parameters) -> Report:
@@ -61,7 +64,7 @@ def build(parameters: Parameters) -> Report:
         facts=_facts(parameters, data),
         sections=(
             *_comparison_sections(parameters, data),
-            *_break_sections(parameters, data),
+            *_break_sections(data),
             *_source_sections(data),
             *_money_sections(parameters, data),
         ),
@@ -78,16 +81,20 @@ def _read(parameters: Parameters) -> _Data:
         named = days.of((entity.calendar for entity in parameters.entities), max(cutoff.date(), day))
         calendars = {entity.id: named[entity.calendar] for entity in parameters.entities}
         since = comparisons.since(codes, day, cutoff)
+        without = left_out(codes, cutoff)
+        found = breaks.history(codes, since=since, cutoff=cutoff, calendars=calendars)
         first = min(calendar.newest(day, _FLOW_DAYS)[0] for calendar in calendars.values())
         return _Data(
             calendars=calendars,
             since=since,
             compared=comparisons.comparisons(dict.fromkeys(codes, day), cutoff),
-            history=breaks.history(codes, since=since, cutoff=cutoff, calendars=calendars),
+            history=found,
             sources=sources.source_lines(codes, day, cutoff),
             files=sources.file_lines(codes, since=_since_of_entities(since), cutoff=cutoff),
-            flows=money.flows(codes, first=first, last=day, cutoff=cutoff),
+            flows=money.flows(codes, first=first, last=day, cutoff=cutoff, without=without),
             controls=money.controls(codes, day=day, cutoff=cutoff),
+            left_out=without,
+            beside=breaks.about(without, (line.id for line in found.open)),
         )
 
 
@@ -107,6 +114,7 @@ def _facts(parameters: Parameters, data: _Data) -> tuple[tuple[str, Any], ...]:
         ("Oldest open break", None if oldest is None else f"{oldest} business day{'' if oldest == 1 else 's'}"),
         ("Files held back", Decimal(held)),
         ("Books", f"out of balance in {broken} of {len(data.controls)} currencies" if broken else _in_balance(data)),
+        ("Client money", data.left_out.words),
         ("Movements since", min(data.since.values(), default=None)),
         ("Cut-off", parameters.cutoff_at),
         ("Code", code_version()),
@@ -163,7 +171,7 @@ def _comparison(item: Comparison, entity: str) -> ComparisonRow:
     )
 
 
-def _break_sections(parameters: Parameters, data: _Data) -> tuple[Section, ...]:
+def _break_sections(data: _Data) -> tuple[Section, ...]:
     past = data.history
     movement = _movement(past)
     ages = tuple(sum(row.ages[n] for row in movement if not row.is_total) for n in range(len(BUCKETS)))
@@ -195,9 +203,9 @@ def _break_sections(parameters: Parameters, data: _Data) -> tuple[Section, ...]:
         Section(
             "stake",
             "Open differences by currency",
-            "The sum of amounts without their sign; currencies are never added.",
+            f"The sum of amounts without their sign; currencies are never added; {data.left_out.words}.",
             tables.StakeTable(),
-            _stake(past.open),
+            _stake([line for line in past.open if line.id not in data.beside]),
         ),
     )
 
@@ -279,7 +287,7 @@ def _money_sections(parameters: Parameters, data: _Data) -> tuple[Section, ...]:
         Section(
             "money",
             "Money in and out",
-            "Deposits and withdrawals of clients booked for the business day.",
+            f"Deposits and withdrawals of clients booked for the business day; {data.left_out.words}.",
             tables.FlowTable(),
             today,
             flow_charts(data.flows, _flow_days(parameters, data)),

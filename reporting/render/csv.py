@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from backoffice.kernel.money import Money
 from backoffice.ui import exports
 from reporting.records import Chart, Report, Section
 
@@ -28,7 +29,8 @@ def _lines(report: Report) -> Iterator[Sequence[Any]]:
     yield ["Business day", report.parameters.day]
     for entity in report.parameters.entities:
         yield ["Entity", entity.code, entity.name, entity.lei]
-    yield from report.facts
+    for label, value in report.facts:
+        yield [label, value, value.currency] if isinstance(value, Money) else [label, value]
     for section in report.sections:
         yield []
         yield [section.title, section.note]

@@ -56,7 +56,7 @@ def _cover(writer: _Writer, report: Report) -> None:
         writer.line(sheet, row, ["Entity", entity.code, entity.name, entity.lei])
         row += 1
     for label, value in report.facts:
-        writer.line(sheet, row, [label, value])
+        writer.line(sheet, row, [label, value, value.currency] if isinstance(value, Money) else [label, value])
         row += 1
     row += 1
     for section in report.sections:

@@ -12,8 +12,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q
 
+from accounts.selectors.technical import LeftOut
 from reconciliation.models import (
     CLASSES,
     OPEN_STATES,
@@ -123,6 +125,31 @@ def history(
         if told.state in OPEN_STATES:
             still.append(_line(row, told, cutoff, calendars))
     return History(before, tuple(opened), tuple(closed), tuple(still))
+
+
+def about(without: LeftOut, break_ids: Iterable[int]) -> frozenset[int]:
+    """Those of these breaks that are about technical logins alone: their amounts are no client's."""
+    if not without.accounts:
+        return frozenset()
+    with connection.cursor() as cursor:
+        cursor.execute(_ABOUT, {"breaks": list(break_ids), "without": list(without.accounts)})
+        return frozenset(row[0] for row in cursor.fetchall())
+
+
+# A break of balances and rights names its account, one of trades its deal, one of cash the deals of its reference.
+_ABOUT = """
+WITH login AS (
+    SELECT id, connection_id, login FROM accounts_tradingaccount WHERE id = ANY (%(without)s::bigint[])
+)
+SELECT b.id
+  FROM reconciliation_break b
+ WHERE b.id = ANY (%(breaks)s::bigint[])
+   AND (b.refs -> 'trading_account' IN (SELECT to_jsonb(id) FROM login)
+    OR EXISTS (
+        SELECT FROM jsonb_array_elements(coalesce(b.refs -> 'deals', jsonb_build_array(b.refs -> 'deal'))) AS named (id)
+          JOIN integrations_deal d ON d.entity_id = b.entity_id AND to_jsonb(d.id) = named.id
+        HAVING bool_and(EXISTS (SELECT FROM login l WHERE l.connection_id = d.connection_id AND l.login = d.login))))
+"""
 
 
 def bucketed(ages: Iterable[int]) -> tuple[int, ...]:

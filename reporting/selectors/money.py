@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import connection
 
+from accounts.selectors.technical import LeftOut
 from backoffice.kernel import money
 from backoffice.ui.charts import Series
 from reporting.records import Chart
@@ -49,12 +50,16 @@ class Control:
         return self.debit - self.credit
 
 
-def flows(entity_ids: Iterable[int], *, first: date, last: date, cutoff: datetime) -> list[Flow]:
-    """Deposits and withdrawals booked for the days from `first` to `last`, by day, entity and currency.
+def flows(
+    entity_ids: Iterable[int], *, first: date, last: date, cutoff: datetime, without: LeftOut | None = None
+) -> list[Flow]:
+    """Deposits and withdrawals booked for the days from `first` to `last`, by day, entity and currency; those of the
+    technical logins in `without` are none of a client's.
 
     A reversal takes its amount off the side of the journal that it undoes: a deposit undone is no withdrawal.
     """
     values: dict[str, Any] = {"entities": list(entity_ids), "first": first, "last": last, "cutoff": cutoff}
+    values["without"] = list(without.ledger) if without else []
     with connection.cursor() as cursor:
         cursor.execute(_FLOWS, values)
         return [Flow(*row) for row in cursor.fetchall()]
@@ -106,6 +111,9 @@ SELECT l.business_date, e.code, l.currency,
   JOIN ledger_journal j ON j.id = l.journal_id AND j.entity_id = l.entity_id
  WHERE a.entity_id = ANY (%(entities)s) AND a.code = 'clearing.client_money' AND j.kind = 'DEAL'
    AND j.posted_at <= %(cutoff)s
+   AND (cardinality(%(without)s::bigint[]) = 0 OR NOT EXISTS (
+        SELECT FROM ledger_line x WHERE x.entity_id = l.entity_id AND x.business_date = l.business_date
+            AND x.journal_id = l.journal_id AND x.account_id = ANY (%(without)s::bigint[])))
  GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 # Few journals are younger than a cut-off, so leaving those out is cheaper than finding all the others.

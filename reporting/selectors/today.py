@@ -8,7 +8,7 @@ from datetime import date
 
 from django.db.models import Count, Min, Q, QuerySet
 
-from accounts.models import Unbooked
+from accounts.models import Unbooked, UnbookedReason
 from backoffice.organisation.models import User
 from backoffice.organisation.selectors import scope
 from integrations.models import FileImport, ImportState
@@ -109,8 +109,9 @@ def held(entity_ids: Iterable[int], since: date) -> Held:
 
 
 def unbooked(entity_ids: Iterable[int]) -> int:
-    """Facts that could not be booked; counting stops at 100."""
+    """Facts that could not be booked (a reserve that waits for its release is none); counting stops at 100."""
     rows = Unbooked.objects.filter(entity_id__in=list(entity_ids), closed_at=None).order_by()
+    rows = rows.exclude(reason=UnbookedReason.NOT_YET)
     return rows[:_MOST].count()
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Model
 
 from backoffice.audit import services as audit
 from backoffice.kernel import clock, jobs
@@ -106,6 +107,13 @@ def hand_out(*, actor: Actor, file_id: int) -> tuple[ReportFile, bytes]:
         actor=actor, action="report.downloaded", target=file.run, data={"file": file.name, "sha256": file.sha256}
     )
     return file, body
+
+
+@transaction.atomic
+def handed_out(*, actor: Actor, target: Model, name: str, body: bytes) -> None:
+    """Note who took a file that is made when it is asked for."""
+    said = {"file": name, "sha256": hashlib.sha256(body).hexdigest()}
+    audit.record(actor=actor, action="report.downloaded", target=target, data=said)
 
 
 def sweep() -> int:

@@ -16,6 +16,7 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
+from accounts.selectors.technical import left_out
 from backoffice.approvals.selectors.waiting import waiting_for
 from backoffice.kernel import clock
 from backoffice.organisation.models import User
@@ -142,12 +143,14 @@ def flows(desk: Desk) -> dict[str, Any]:
     """Money in and out of the last business days, one chart per currency."""
     calendars = list(desk.calendars.values())
     on = sorted({day for calendar in calendars for day in calendar.newest(desk.day, _FLOW_DAYS)})[-_FLOW_DAYS:]
-    found = money.flows(desk.codes, first=on[0], last=desk.day, cutoff=desk.now) if on else []
+    without = left_out(desk.codes, desk.now)
+    found = money.flows(desk.codes, first=on[0], last=desk.day, cutoff=desk.now, without=without) if on else []
     charts = money.flow_charts(found, sorted({*on, *(flow.day for flow in found)}))
     return {
+        "left_out": without.words if without.accounts else "",
         "charts": [
             (chart.unit, html.draw(chart, width=250, height=120), *money.sums(found, chart.unit)) for chart in charts
-        ]
+        ],
     }
 
 
