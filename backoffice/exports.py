@@ -5,7 +5,15 @@ from __future__ import annotations
 from django.db import transaction
 
 from backoffice.audit import services as audit
+from backoffice.audit.selectors.watched import PERSONAL
 from backoffice.ui.hooks import Export
+
+# Whom a list was narrowed to is personal, and an entry stays for ever.
+_PERSONAL = PERSONAL | {"name"}
+
+
+def _mask(name: str, values: list[str]) -> list[str]:
+    return ["(hidden)" if value else "" for value in values] if name in _PERSONAL else values
 
 
 @transaction.atomic
@@ -18,7 +26,7 @@ def record(export: Export, /) -> None:
         target=export.path[:150],
         data={
             "title": export.title,
-            "query": export.query,
+            "query": {name: _mask(name, values) for name, values in export.query.items()},
             "format": export.format,
             "rows": export.rows,
             "finished": export.finished,

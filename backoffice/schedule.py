@@ -13,6 +13,17 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "pull logins": {"task": "integrations.pull_all_users", "schedule": 600.0},
     # Facts become journals right behind the feed.
     "book facts": {"task": "accounts.book", "schedule": 5.0},
+    # Lines of PSPs and banks that carry a reference of ours, right behind their booking: withdrawals end, deposits are
+    # credited.
+    "confirm payments": {"task": "payments.confirm", "schedule": 10.0},
+    # What PSPs told us at once about deposits and payouts.
+    "read payment events": {"task": "payments.read_events", "schedule": 10.0},
+    # Disputes by messages of PSPs, and by the lines of their reports right behind the booking.
+    "read disputes": {"task": "payments.read_disputes", "schedule": 30.0},
+    # Disputes against payments per merchant account, scheme and month.
+    "count disputes": {"task": "payments.count_disputes", "schedule": 3600.0},
+    # Rules that look for fraud; what they find waits for people.
+    "find fraud": {"task": "payments.find_fraud", "schedule": 3600.0},
     # Entries, changes, journals, raw messages and decisions are numbered, hashed and signed right behind their writers.
     "seal the log": {"task": "audit.seal", "schedule": 3.0},
     # Verifications whose worker died or was never woken.
@@ -23,6 +34,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "client days": {"task": "accounts.daily_timers", "schedule": crontab(hour="4", minute="10")},
     # Finds outbox rows whose wake-up was lost.
     "send outbox": {"task": "outbox.send_due", "schedule": 30.0},
+    # Asks the PSPs how far payouts are; a webhook only makes that happen sooner.
+    "follow payouts": {"task": "integrations.follow_payouts", "schedule": 30.0},
     # Finds received files whose reader died or was never woken.
     "sweep imports": {"task": "integrations.sweep", "schedule": 60.0},
     # Wakes queued runs and finds those whose worker died.
@@ -36,6 +49,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep reports": {"task": "reporting.sweep", "schedule": 60.0},
     # Roles and waivers that have run out; they do not count from the moment on, this takes them out of the tables.
     "end rights": {"task": "access.end_due", "schedule": 60.0},
+    # Looks at the pages as somebody else whose half hour is over; they show nothing more from then on.
+    "end looks": {"task": "signin.end_due", "schedule": 60.0},
     # Requests nobody decided in time.
     "expire approvals": {"task": "approvals.expire", "schedule": 300.0},
 }

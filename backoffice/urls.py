@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("ledger.urls")),
     path("", include("integrations.urls")),
     path("", include("accounts.urls")),
+    path("", include("payments.urls")),
     path("", include("reconciliation.urls")),
     path("", include("reporting.urls")),
 ]

@@ -16,6 +16,7 @@ from django.db import models
 
 from backoffice.demo import house, seeding, state
 from backoffice.demo.days import utc
+from backoffice.demo.money.judged import money
 from backoffice.kernel import clock
 from backoffice.kernel.errors import DomainError
 from backoffice.organisation.models import LegalEntity
@@ -57,6 +58,8 @@ _COUNTED: tuple[type[models.Model], ...] = (
     *_FACTS.values(), ListingRow, Journal, Line, TradeMatch, CashMatch, BreakEvent,
 )  # fmt: skip
 Identity = tuple[str, str, str]
+# Tests of the rooms have these; the demo's day would need people at work for them.
+NOT_PLANTED = frozenset({"AMBIGUOUS", "DIRECTION", "INTERNAL"})
 
 
 def check(*, number: int, asked: date | None, without: str | None = None) -> dict[str, Any]:
@@ -79,8 +82,9 @@ def check(*, number: int, asked: date | None, without: str | None = None) -> dic
         changes = _differences(before, _picture())
         verified = _verify()
     compared = _compare(planted)
-    files = _files()
-    is_right = not (changes or files["problems"] or compared["missing"] or compared["unexpected"])
+    files, desk = _files(), money(live)
+    problems = files["problems"] + desk["problems"]
+    is_right = not (changes or problems or compared["missing"] or compared["unexpected"])
     return {
         "seed": number,
         "date": live,
@@ -93,6 +97,7 @@ def check(*, number: int, asked: date | None, without: str | None = None) -> dic
         **compared,
         "second_run_changes": changes,
         "verify": verified,
+        "money": desk,
     }
 
 
@@ -157,7 +162,9 @@ def _compare(planted: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "found": sum(right.values()),
         "open": sum(row.is_open for row in rows.values()),
         "settled_by_themselves": sum(row.resolution == Resolution.BY_ITSELF for row in rows.values()),
-        "classes": {klass: {"planted": wanted[klass], "found": right[klass]} for klass in CLASSES},
+        "classes": {
+            klass: {"planted": wanted[klass], "found": right[klass]} for klass in CLASSES if klass not in NOT_PLANTED
+        },
         "missing": missing,
         "unexpected": unexpected,
     }

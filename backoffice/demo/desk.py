@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from accounts.models import TradingAccount
 from backoffice.approvals.actions import POLICY, PolicyChange
-from backoffice.approvals.records import Rule
 from backoffice.approvals.services import requests
+from backoffice.demo.money import rules
 from backoffice.demo.people import person
 from backoffice.demo.plan import HandJournal
 from backoffice.kernel.errors import NotFound
@@ -19,7 +19,7 @@ from ledger.actions import MANUAL_JOURNAL, ManualJournal
 from ledger.models import LedgerAccount
 from ledger.services import periods
 from ledger.services.manual import ManualLine
-from reconciliation.actions import WRITE_OFF, WriteOff
+from reconciliation.actions.breaks import WRITE_OFF, WriteOff
 from reconciliation.models import OPEN_STATES, Break
 from reconciliation.services import breaks
 
@@ -39,20 +39,8 @@ _RULES = (
 def agree_on_rules() -> None:
     """Sam proposes the rules of approval, Mia agrees."""
     here = LegalEntity.objects.order_by("pk")[0].pk
-    for action, amount, approvers, executor in _RULES:
-        rule = Rule(
-            action=action,
-            entity_id=None,
-            from_amount=Decimal(amount),
-            risk_flag="",
-            approvers=approvers,
-            approve_permission="",
-            second_permission="",
-            execute_permission=executor,
-            expires_after_hours=72,
-            sla_hours=8,
-            bulk=False,
-        )
+    wanted = [rules.rule(name, amount, approvers=count, executor=third) for name, amount, count, third in _RULES]
+    for rule in [*wanted, *rules.of_money()]:
         payload = PolicyChange(here, None, rule)
         asked = requests.submit(actor=person("sam"), action=POLICY, payload=payload, reason="The board's decision.")
         requests.approve(actor=person("mia"), request_id=asked.pk, seen_hash=asked.payload_hash, reason="Agreed.")

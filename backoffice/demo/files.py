@@ -20,10 +20,7 @@ class Files:
     def __init__(self, scene: Scene, folder: Path) -> None:
         self._scene = scene
         self._folder = folder
-        ibans = finish.accounts(scene.seed)
-        self._statements = {
-            bank: camt053.statements(scene.plan.bank, bank, ibans, scene.days.all) for bank in finish.BANKS
-        }
+        self._ibans = finish.accounts(scene.seed)
 
     def psp(self, days: Sequence[date]) -> Path:
         batches = {day: FIRST_BATCH + list(self._scene.days.all).index(day) for day in days}
@@ -35,9 +32,13 @@ class Files:
     def bank(self, bank: str, days: Sequence[date]) -> Path:
         return self._write(f"camt053_{bank}_{_span(days)}.xml", self._document(bank, days))
 
+    def has_statements(self, bank: str, days: Sequence[date]) -> bool:
+        """Whether a bank has anything to state: it begins with an account's first movement."""
+        return any(self._statements(bank)[day] for day in days)
+
     def wrong_bank(self, bank: str, day: date) -> Path:
         """The day's statements with a closing balance that its entries do not lead to."""
-        first, *others = self._statements[bank][day]
+        first, *others = self._statements(bank)[day]
         wrong = [replace(first, mistake=Decimal(90)), *others]
         return self._write(f"camt053_{bank}_{day}_draft.xml", camt053.document(wrong, f"{bank}-{day}-1"))
 
@@ -50,8 +51,13 @@ class Files:
         return self._write(f"mt4_trades_{at:%Y-%m-%d}.csv", body)
 
     def _document(self, bank: str, days: Sequence[date]) -> bytes:
-        given = [statement for day in days for statement in self._statements[bank][day]]
+        statements = self._statements(bank)
+        given = [statement for day in days for statement in statements[day]]
         return camt053.document(given, f"{bank}-{days[-1]}")
+
+    def _statements(self, bank: str) -> dict[date, list[camt053.Statement]]:
+        """As the bank has it by now: what the house pays goes on while the month is played."""
+        return camt053.statements(self._scene.plan.bank, bank, self._ibans, self._scene.days.all)
 
     def _write(self, name: str, body: bytes) -> Path:
         path = self._folder / name

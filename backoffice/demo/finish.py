@@ -9,17 +9,25 @@ from backoffice.demo import happenings
 from backoffice.demo.chance import Dice
 from backoffice.demo.faults import go_wrong
 from backoffice.demo.faults.payouts import FIRST_BATCH
+from backoffice.demo.money import wallets
 from backoffice.demo.names import iban
 from backoffice.demo.plan import BankRow, Mt4Row, MtDeal, Planted, PspRow
 from backoffice.demo.scene import MERCHANT, Scene
 
-BANKS = {"bank-cy": ("CY", ("EUR", "USD", "GBP", "JPY", "CHF")), "bank-uk": ("GB", ("GBP", "USD", "SEK"))}
+# The clients' money, and the house's own.
+BANKS = {
+    "bank-cy": ("CY", ("EUR", "USD", "GBP", "JPY", "CHF")),
+    "bank-uk": ("GB", ("GBP", "USD", "SEK")),
+    "house-cy": ("CY", ("EUR",)),
+    "house-uk": ("GB", ("GBP",)),
+}
 
 
 def planned(seed: int, live: date) -> Scene:
     """The whole demo of a seed and a live day, planned."""
     scene = Scene(seed, live)
     happenings.happen(scene)
+    wallets.happen(scene)
     go_wrong(scene)
     _number_deals(scene)
     _number_bank_lines(scene)

@@ -17,6 +17,7 @@ from backoffice.demo.chance import Dice
 from backoffice.demo.clients import Client, Login
 from backoffice.demo.days import ATHENS, CALENDAR, clock_changes, holidays, utc
 from backoffice.demo.instruments import INSTRUMENTS, MT4_SYMBOLS, MT5_SYMBOLS
+from backoffice.demo.money import psps
 from backoffice.demo.scene import FEE_RATE, Scene
 from backoffice.demo.simulator import Server
 from backoffice.kernel import clock
@@ -143,6 +144,8 @@ def _connections(scene: Scene, server: Server, entities: Mapping[str, LegalEntit
         ("CY", "bank-cy", "camt053", {}),
         ("UK", "mt4-uk", "mt4_trades", _mt4_settings(scene)),
         ("UK", "bank-uk", "camt053", {}),
+        ("CY", "house-cy", "camt053", {}),
+        ("UK", "house-uk", "camt053", {}),
     )
     found: dict[str, Connection] = {}
     for entity, name, adapter, given in rows:
@@ -157,6 +160,7 @@ def _connections(scene: Scene, server: Server, entities: Mapping[str, LegalEntit
             secret_values=secrets,
             paired_with_id=paired,
         )
+    found |= psps.connect(scene.seed, entities["CY"].pk)
     first, last = scene.starts - timedelta(days=400), scene.ends + timedelta(days=800)
     clocks.set_rule(connection=found["mt4-uk"], rule=str(ATHENS), first=first, last=last)
     return found

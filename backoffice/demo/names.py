@@ -43,6 +43,16 @@ def person(dice: Dice, entity: str) -> tuple[str, str]:
 
 def iban(dice: Dice, country: str) -> str:
     """An account number whose check digits hold (ISO 13616), with a made-up bank in front."""
-    own = dice.digits(18)
-    spelled = own + "".join(str(int(letter, 36)) for letter in country + "00")
+    return _checked(country, dice.digits(18))
+
+
+def account(dice: Dice, country: str) -> str:
+    """An account number that passes every check, its country's own form included: British at home, else German."""
+    if country == "GB":
+        return _checked("GB", f"NWBK601613{dice.digits(8)}")
+    return _checked("DE", f"10011001{dice.digits(10)}")
+
+
+def _checked(country: str, own: str) -> str:
+    spelled = "".join(str(int(letter, 36)) for letter in own + country + "00")
     return f"{country}{98 - int(spelled) % 97:02}{own}"

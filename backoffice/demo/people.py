@@ -45,7 +45,7 @@ STAFF: tuple[Member, ...] = (
     Member("carl", "Carl", "Lindqvist", "CMP", "Compliance", ("CY", "UK")),
     Member("cora", "Cora", "Costa", "CMP", "Compliance", ("CY", "UK")),
     Member("mona", "Mona", "Marsh", "CMP MLRO", "Money laundering reporting officer", ("CY", "UK")),
-    Member("sue", "Sue", "Summers", "SUP", "Support", ("CY",)),
+    Member("sue", "Sue", "Summers", "SUP", "Support", ("CY", "UK")),
     Member("ian", "Ian", "Ivanov", "IBM", "Partners", ("UK",)),
     Member("mia", "Mia", "Moretti", "MGT", "Management", ("CY", "UK")),
     Member("sam", "Sam", "Sato", "SYS", "System administration", ("CY", "UK")),

@@ -192,7 +192,39 @@ class FetchDeal:
     deal: MtDeal
 
 
-Act = EditDeal | DeleteDeal | AddUser | MoveUser | EditUser | OpenLogin | HandJournal | FetchDeal
+@dataclass(slots=True)
+class Holder:
+    """A client with a wallet: in the currency of a login, with a payee by which money goes back. `paid_in` is what has
+    come by the end of the history."""
+
+    login: Login
+    method: str
+    paid_in: Decimal = ZERO
+
+    @property
+    def client(self) -> Client:
+        return self.login.client
+
+
+@dataclass(slots=True)
+class Announce:
+    """A deposit to a wallet is announced; the money comes with its reference."""
+
+    holder: Holder
+    amount: Decimal
+    reference: str
+
+
+@dataclass(slots=True)
+class PayByBank:
+    """A withdrawal from a wallet is asked for, approved, and entered at the bank, whose line follows."""
+
+    holder: Holder
+    amount: Decimal
+    reference: str
+
+
+Act = EditDeal | DeleteDeal | AddUser | MoveUser | EditUser | OpenLogin | HandJournal | FetchDeal | Announce | PayByBank
 
 
 Subject = str | MtDeal | Mt4Row | BankRow | PspRow
@@ -226,5 +258,6 @@ class Plan:
     bank: list[BankRow] = field(default_factory=list)
     mt4: list[Mt4Row] = field(default_factory=list)
     acts: list[tuple[datetime, Act]] = field(default_factory=list)
+    holders: list[Holder] = field(default_factory=list)
     planted: list[Planted] = field(default_factory=list)
     floating: dict[int, Decimal] = field(default_factory=dict)

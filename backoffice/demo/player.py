@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from accounts.models import Client
-from accounts.services import booking
-from backoffice.demo import desk, house, lives, server, timetable
+from accounts.services import booking, timers
+from backoffice.demo import desk, finish, house, lives, server, timetable
 from backoffice.demo.chance import Dice
 from backoffice.demo.files import Files
+from backoffice.demo.money import acts, client_money, payees, rules
+from backoffice.demo.money.morning import Morning
 from backoffice.demo.plan import (
     Act,
     AddUser,
+    Announce,
     DeleteDeal,
     EditDeal,
     EditUser,
@@ -27,6 +30,7 @@ from backoffice.demo.plan import (
     HandJournal,
     MoveUser,
     OpenLogin,
+    PayByBank,
 )
 from backoffice.demo.scene import Scene
 from backoffice.demo.simulator import NAME, Control
@@ -36,6 +40,7 @@ from backoffice.kernel.errors import DomainError
 from integrations.models import Connection, ImportState
 from integrations.services import feeds, imports
 from integrations.services.feeds import FeedFailed
+from payments.services import case_reading, confirming, references
 from reconciliation.models import RunState
 from reconciliation.services import nightly
 
@@ -57,6 +62,7 @@ class Player:
         planted: Sequence[Mapping[str, Any]],
         found: Mapping[str, Connection],
         control: Control,
+        paying: Mapping[str, Control],
         folder: Path,
         say: Say,
     ) -> None:
@@ -64,6 +70,7 @@ class Player:
         self._planted = planted
         self._found = found
         self._control = control
+        self._paying = paying
         self._files = Files(scene, folder / "files")
         self._say = say
         self._loaded = 0
@@ -108,9 +115,13 @@ class Player:
                 self._first_load(days)
             case timetable.Night(day=day):
                 self._night(day)
-            case timetable.CloseBooks(day=day):
-                desk.close_books(day)
-                self._say(f"books closed through {day}")
+            case timetable.BankFiles() | timetable.LpFile() | timetable.Mt4File() | timetable.PspFile():
+                self._file(entry)
+            case _:
+                self._work(entry)
+
+    def _file(self, entry: timetable.File) -> None:
+        match entry:
             case timetable.BankFiles(day=day, first_wrong=wrong):
                 self._banks([day], wrong)
             case timetable.LpFile(day=day, twice=twice):
@@ -120,8 +131,20 @@ class Player:
                 self._hand_in("mt4-uk", self._files.trades(clock.now(), broken=broken))
             case timetable.PspFile(day=day):
                 self._hand_in("adyen-eu", self._files.psp([day]))
+
+    def _work(self, entry: timetable.Work) -> None:
+        match entry:
+            case timetable.CloseBooks(day=day):
+                desk.close_books(day)
+                self._say(f"books closed through {day}")
             case timetable.Morning():
                 self._morning()
+            case timetable.YoungPayees():
+                payees.lately(self._scene, self._found)
+            case timetable.ClientMoney(day=day):
+                self._client_money(day)
+            case timetable.Desk():
+                self._desk()
 
     def _pull(self, entry: timetable.Pull) -> None:
         """Read the feed, with the misbehaviour of the hour, and book what came."""
@@ -154,15 +177,17 @@ class Player:
         self._hand_in("mt4-uk", self._files.trades(clock.now()))
         for closed in (days[len(days) // 2], days[-1]):
             desk.close_books(closed)
+        timers.end_expired()
         self._say(f"{len(days)} days of history are loaded")
 
     def _banks(self, days: Sequence[date], first_wrong: int | None) -> None:
         """Statements of both banks; one may come with a wrong balance first, and is held then."""
-        for number, bank in enumerate(("bank-cy", "bank-uk")):
+        for number, bank in enumerate(finish.BANKS):
             if number == first_wrong:
                 wrong = self._files.wrong_bank(bank, days[0])
                 self._hand_in(bank, wrong, expected=ImportState.HELD)
-            self._hand_in(bank, self._files.bank(bank, days))
+            if self._files.has_statements(bank, days):
+                self._hand_in(bank, self._files.bank(bank, days))
 
     def _hand_in(self, connection: str, path: Path, *, expected: ImportState = ImportState.STORED) -> None:
         where = self._found[connection]
@@ -174,6 +199,8 @@ class Player:
             raise WentWrong(f"{path.name} is {done.get_state_display()}: {done.error or done.control_totals}")
         if expected == ImportState.STORED:
             booking.book_connection(actor=System("booking"), connection_id=where.pk)
+            confirming.confirm_all()
+            case_reading.read_lines()
 
     def _night(self, day: date) -> None:
         done = nightly.reconcile_previous_day(actor=System("nightly"), today=clock.today())
@@ -187,6 +214,26 @@ class Player:
         keys = {planted["class"]: planted["key"] for planted in old}
         desk.start_the_morning(self._scene.days.live, keys["PRICE"], keys["AMOUNT"])
         lives.happen(self._scene)
+
+    def _client_money(self, day: date) -> None:
+        rules.segregate(self._scene.days.nightly[0], finish.accounts(self._scene.seed))
+        runs = client_money.calculate(day)
+        with references.given_by(partial(self._letters, Dice(self._scene.seed, f"top-ups of {day}"))):
+            for run in runs:
+                if day == self._scene.days.live:
+                    client_money.ask_to_make_up(run)
+                else:
+                    client_money.make_up(run, self._scene)
+
+    @staticmethod
+    def _letters(dice: Dice, letter: str) -> str:
+        return f"{letter}-{dice.text(8, references.ALPHABET)}"
+
+    def _desk(self) -> None:
+        timers.end_expired()
+        Morning(self._scene, self._found, self._paying).happen()
+        confirming.confirm_all()
+        self._say("the payments desk has worked off its morning")
 
     def _act(self, act: Act) -> None:
         match act:
@@ -205,6 +252,10 @@ class Player:
                 self._open(act)
             case HandJournal():
                 desk.credit_by_hand(act, self._found[act.login.server])
+            case Announce():
+                acts.announce(act)
+            case PayByBank():
+                acts.pay_by_bank(act)
             case FetchDeal(deal=deal):
                 desk.fetch(f"deal:{self._found[NAME].pk}:{deal.ticket}")
 

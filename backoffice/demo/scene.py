@@ -44,6 +44,8 @@ class Scene:
         self._dice = Dice(seed, "scene")
         # Orders at the provider that are part of a fault already.
         self.touched: set[str] = set()
+        # The card payment that the scheme takes back, where one was chosen.
+        self.disputed: PspRow | None = None
         self._references: set[str] = set()
         self._taken: set[int] = set()
         self._order = 2_000_000 + seed % 1000
@@ -71,6 +73,10 @@ class Scene:
         login = dice.one(fitting)
         self._taken.add(login.number)
         return login
+
+    def keep(self, client: Client) -> None:
+        """Let nothing go wrong with a client's logins."""
+        self._taken.update(login.number for login in client.logins)
 
     def is_taken(self, client: Client) -> bool:
         """Whether more than one login of a client is spoken for."""

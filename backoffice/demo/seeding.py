@@ -13,6 +13,7 @@ from backoffice.audit import services as audit
 from backoffice.audit.models import Entry
 from backoffice.demo import desk, finish, house, people, simulator, state
 from backoffice.demo.days import last_open, utc
+from backoffice.demo.money import payees, psps
 from backoffice.demo.player import Player
 from backoffice.demo.scene import Scene
 from backoffice.demo.simulator import Server
@@ -54,11 +55,12 @@ def seed(*, number: int, asked: date | None, say: Say) -> None:
     with clock.at(utc(scene.days.history[0], 8)):
         people.hire(number)
         desk.agree_on_rules()
+        payees.known(scene, found)
     planted = _planted(scene, found)
     state.write(state.planted_path(), {"seed": number, "date": str(live), "planted": planted})
     say("companies, connections, clients and staff are there")
-    with simulator.running(server) as control:
-        Player(scene, planted=planted, found=found, control=control, folder=folder, say=say).play()
+    with simulator.running(server) as control, psps.running(number) as paying:
+        Player(scene, planted=planted, found=found, control=control, paying=paying, folder=folder, say=say).play()
         control.order("clock", now=None)
     _note(_FINISHED, number, live)
     _write_files(number, server)
@@ -91,7 +93,7 @@ def _again(known: tuple[int, date], number: int, asked: date | None, say: Say) -
 
 def _write_files(number: int, server: Server) -> None:
     state.write(state.people_path(), people.listed(number))
-    state.write(state.simulators_path(), [server.entry])
+    state.write(state.simulators_path(), [server.entry, *psps.entries(number)])
 
 
 @transaction.atomic

@@ -65,28 +65,35 @@ def free_port() -> int:
 
 @contextmanager
 def running(server: Server) -> Iterator[Control]:
-    """The server as a process, from its first line on; stopped again by its own handle, whatever happens."""
-    argv = [sys.executable, *server.entry["argv"][1:]]
-    environment = {**os.environ, **server.entry["env"]}
+    """The trade server as a process."""
+    with process(server.entry, server.port) as control:
+        yield control
+
+
+@contextmanager
+def process(entry: Mapping[str, Any], port: int) -> Iterator[Control]:
+    """A simulator as a process, from its first line on; stopped again by its own handle, whatever happens."""
+    argv = [sys.executable, *entry["argv"][1:]]
+    environment = {**os.environ, **entry["env"]}
     with subprocess.Popen(  # noqa: S603 - our own module
         argv, cwd=settings.BASE, env=environment, stdout=subprocess.PIPE
-    ) as process:
+    ) as child:
         try:
-            assert process.stdout is not None, "it was asked for"
-            ready, _, _ = select.select([process.stdout], [], [], _READY_SECONDS)
-            if not ready or not process.stdout.readline():
-                raise SimulatorFailed(f"The simulated trade server did not start on port {server.port}. Try again.")
-            yield Control(server.port)
+            assert child.stdout is not None, "it was asked for"
+            ready, _, _ = select.select([child.stdout], [], [], _READY_SECONDS)
+            if not ready or not child.stdout.readline():
+                raise SimulatorFailed(f"The simulator {entry['name']} did not start on port {port}. Try again.")
+            yield Control(port)
         finally:
-            process.terminate()
+            child.terminate()
             try:
-                process.wait(10)
+                child.wait(10)
             except subprocess.TimeoutExpired:
-                process.kill()
+                child.kill()
 
 
 class Control:
-    """Orders to the simulated server behind the protocol's back: what brokers' clients and dealers do to a real one."""
+    """Orders to a simulator behind the protocol's back: what brokers' clients and dealers do to a real server."""
 
     def __init__(self, port: int) -> None:
         self._link = http.client.HTTPConnection("127.0.0.1", port, timeout=120)

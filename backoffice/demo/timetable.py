@@ -83,7 +83,26 @@ class Morning:
     """The staff begins the day after the live one."""
 
 
-Entry = Pull | FirstLoad | Night | CloseBooks | BankFiles | LpFile | Mt4File | PspFile | Morning
+@dataclass(frozen=True, slots=True)
+class ClientMoney:
+    """Client bank accounts are named where that is not done, and a day's client money is calculated and signed."""
+
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The payments desk works off what came by the morning after the live day."""
+
+
+@dataclass(frozen=True, slots=True)
+class YoungPayees:
+    """Clients name new payees, some days before the live one."""
+
+
+File = BankFiles | LpFile | Mt4File | PspFile
+Work = CloseBooks | Morning | ClientMoney | Desk | YoungPayees
+Entry = Pull | FirstLoad | Night | File | Work
 
 
 def entries(days: Days, *, wrong_bank: int) -> Iterator[tuple[datetime, Entry]]:
@@ -93,11 +112,16 @@ def entries(days: Days, *, wrong_bank: int) -> Iterator[tuple[datetime, Entry]]:
         for minute in _HISTORY_MINUTES:
             yield mt5_moment(day, minute), Pull()
         yield from _files(day, BankFiles(day), LpFile(day), Mt4File())
+        yield utc(_after(day), 6), ClientMoney(day)
+    yield utc(days.back(2), 10), YoungPayees()
     yield utc(days.live, 9, 30), CloseBooks(days.back(2))
     for minute, faults, fails in _LIVE:
         yield mt5_moment(days.live, minute), Pull(faults, fails)
     yield from _files(days.live, BankFiles(days.live, wrong_bank), LpFile(days.live, True), Mt4File(True))
+    yield utc(_after(days.live), 6), ClientMoney(days.live)
     yield utc(_after(days.live), 7), Morning()
+    yield utc(_after(days.live), 7, 20), Desk()
+    yield utc(_after(days.live), 7, 40), Pull()
 
 
 def _files(day: date, bank: BankFiles, lp: LpFile, mt4: Mt4File) -> Iterator[tuple[datetime, Entry]]:

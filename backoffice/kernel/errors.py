@@ -11,7 +11,11 @@ class NotFound(DomainError):
     """The thing asked for does not exist, or is outside the asker's scope (the same answer on purpose)."""
 
 
-class NotPermitted(DomainError):
+class Forbidden(DomainError):
+    """This person may not do it, whatever a form says: refused before anything that was sent is looked at (403)."""
+
+
+class NotPermitted(Forbidden):
     """The actor lacks a permission. The message names it, so that it can be asked for."""
 
     def __init__(self, permission: str) -> None:

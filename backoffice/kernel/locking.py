@@ -21,6 +21,9 @@ class Lock(IntEnum):
     JOB = 4  # one instance of a periodic job
     BOOKING = 5  # one booking pass per connection
     CLIENT_SUM = 6  # one request at a time per client, so that the daily sum sees all of them
+    READING = 7  # one note per reader and object at a time
+    WEBHOOKS_REFUSED = 8  # the hourly measure of refused webhooks; the key is the connection's id
+    WEBHOOKS_WRITTEN = 9  # shared: writing webhooks; alone: how far they are complete (integrations/sql/webhooks.sql)
 
 
 def require_transaction() -> None:

@@ -31,6 +31,7 @@ OWN_APPS = (
     "ledger",
     "integrations",
     "accounts",
+    "payments",
     "reconciliation",
     "partners",
     "reporting",

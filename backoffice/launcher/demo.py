@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import signal
 import socket
 import sys
@@ -124,7 +125,8 @@ class Demo:
         return f"http://127.0.0.1:{port}/"
 
     def _start_simulator(self, django: Django, entry: dict[str, object]) -> None:
-        """One entry of simulators.json: name, argv, env; ready at its first line, or when its "port" answers."""
+        """One entry of simulators.json: name, argv, env; ready at its first line, or when its "port" answers. Its
+        "orders" (name and content each) are what it has to be told then, because it keeps nothing."""
         name, argv, extra = str(entry["name"]), entry["argv"], entry.get("env") or {}
         assert isinstance(argv, list) and isinstance(extra, dict), "simulators.json: argv is a list, env a map"
         command = [str(django.python) if part in ("python", "python3") else str(part) for part in argv[:1]] + argv[1:]
@@ -137,6 +139,10 @@ class Demo:
             (lambda: answers(int(str(port)))) if port else (lambda: b"\n" in _content(log)),
             seconds=READY_SECONDS,
         )
+        orders = entry.get("orders") or []
+        assert isinstance(orders, list), "simulators.json: orders is a list"
+        for order, content in orders:
+            tell(int(str(port)), str(order), content)
         say(f"the simulator {name} is up")
 
     def _start_web(self, django: Django, port: int) -> Child:
@@ -225,6 +231,18 @@ def answers(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def tell(port: int, order: str, content: object) -> None:
+    """Give a simulator an order of its control interface; asked without any proxy."""
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        link.request("POST", f"/sim/{order}", json.dumps(content), {"Content-Type": "application/json"})
+        reply = link.getresponse()
+        if reply.status != http.client.OK:
+            raise Refusal(f"The simulator on port {port} refused {order}: {reply.read().decode(errors='replace')}")
+    finally:
+        link.close()
 
 
 def healthy(port: int) -> bool:

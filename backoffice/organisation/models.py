@@ -98,7 +98,9 @@ class Holiday(models.Model):
 
 
 class FxRate(models.Model):
-    """A reference rate: 1 `base` = `rate` `quote` at the close of `date`. Rows are added, never changed."""
+    """A reference rate: 1 `base` = `rate` `quote` at the close of `date`, the middle of `bid` and `ask` where the
+    source names them. Rows are added, never changed: what a source corrects is a later `version`, and the newest
+    counts. `published_at` is when the source says it was made, `raw_id` the message it was read from."""
 
     access = Access.APPEND
     date = models.DateField()
@@ -106,11 +108,21 @@ class FxRate(models.Model):
     quote = models.ForeignKey(Currency, on_delete=models.PROTECT, related_name="+")
     rate = models.DecimalField(max_digits=24, decimal_places=12)
     source = models.CharField(max_length=40)
+    version = models.PositiveSmallIntegerField(default=1)
+    bid = models.DecimalField(max_digits=24, decimal_places=12, null=True)
+    ask = models.DecimalField(max_digits=24, decimal_places=12, null=True)
+    published_at = models.DateTimeField(null=True)
+    raw_id = models.BigIntegerField(null=True)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-date", "base_id", "quote_id"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["date", "base", "quote", "source"], name="fxrate_once"),
+            models.UniqueConstraint(fields=["date", "base", "quote", "source", "version"], name="fxrate_once"),
+            models.CheckConstraint(
+                condition=models.Q(bid=None, ask=None)
+                | models.Q(bid__gt=0, bid__lte=models.F("rate"), ask__isnull=False, ask__gte=models.F("rate")),
+                name="fxrate_between_bid_and_ask",
+            ),
             models.CheckConstraint(condition=models.Q(rate__gt=0), name="fxrate_positive"),
         ]
 

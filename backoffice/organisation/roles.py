@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backoffice.organisation.duties import CODES, TITLES, Row
+from backoffice.organisation.matrix_money import FILE, MONEY
 
 _CLIENTS = ("accounts.view_client", "accounts.view_tradingaccount", "integrations.view_deal")
-_WORK_BREAKS = ("reconciliation.assign_break", "reconciliation.explain_break", "reconciliation.start_run")
 _FACTS = (
     "integrations.view_fill",
     "integrations.view_pspline",
@@ -22,9 +22,11 @@ _FACTS = (
     "integrations.view_rawmessage",
     "integrations.view_fileimport",
     "integrations.view_rejection",
+    "integrations.view_fileprofile",
     "integrations.view_symbolmapping",
     "accounts.view_unbooked",
 )
+
 
 _VULNERABLE = ("accounts.see_vulnerable", "accounts.see_vulnerable_detail")
 _FLAGS_OF_COMPLIANCE = (
@@ -43,7 +45,17 @@ MATRIX: tuple[Row, ...] = (
         dict.fromkeys(("V", "V own tree, masked"), _CLIENTS),
     ),
     Row("contact", "Edit client contact data", "– | – | – | – | A | M | – | – | – | V | –"),
-    Row("payee", "Edit payee or bank account", "– | – | – | – | A | M | – | – | – | V | –", about="money"),
+    Row(
+        "payee",
+        "Edit payee or bank account",
+        "– | – | – | – | A | M | – | – | – | V | –",
+        {
+            "M": ("payments.view_payee", "payments.propose_payee"),
+            "A": ("payments.view_payee", "payments.approve_payee"),
+            "V": ("payments.view_payee",),
+        },
+        about="money",
+    ),
     Row(
         "kyc",
         "KYC result, risk level",
@@ -106,80 +118,33 @@ MATRIX: tuple[Row, ...] = (
         "trading",
         "Trading off, close-only",
         "D off / A on | – | – | – | D off / A on | M | – | – | – | V | –",
-        {"D off": ("accounts.restrict_client", "accounts.confirm_restriction")},
+        {
+            "D off": ("accounts.restrict_client", "accounts.confirm_restriction"),
+            "A on": ("accounts.approve_lift_trading",),
+            "M": ("accounts.ask_lift_trading",),
+        },
         about="status",
     ),
     Row(
         "group",
-        "Group and leverage of an account",
+        "Group and leverage of an account; technical mark",
         "M | – | – | – | A | M | – | – | – | V | –",
-        {"M": ("accounts.ask_terms",), "A": ("accounts.approve_terms",)},
+        {
+            "M": ("accounts.ask_terms", "accounts.ask_technical"),
+            "A": ("accounts.approve_terms", "accounts.approve_technical"),
+        },
+        about="status",
+    ),
+    # Password resets are support's (its duties), and security's.
+    Row(
+        "password",
+        "Force a new password at the trade server",
+        "– | – | – | – | D | D | – | – | – | V | –",
+        {"D": ("accounts.force_password",)},
         about="status",
     ),
     Row("routing", "Book routing A/B", "M | – | – | – | – | – | – | A | – | V | –"),
-    Row("deposit", "Deposit confirmed by hand", "– | M | A | M | – | – | – | – | – | V | –", about="money"),
-    Row(
-        "withdrawal",
-        "Withdrawal: review and release",
-        "– | M | A | V | A AML step | V | – | A* | – | V | –",
-        about="money",
-    ),
-    Row("payout", "Withdrawal: send to bank or PSP", "– | – | – | X | – | – | – | – | – | V | –", about="money"),
-    Row(
-        "adjustment",
-        "Manual balance adjustment, credit, bonus",
-        "M trade correction | M | A | – | – | – | – | A* | – | V | –",
-        {"M": ("ledger.ask_manual_journal",), "A": ("ledger.approve_manual_journal",)},
-        about="money",
-    ),
-    Row("transfer", "Transfer between clients", "– | M | A | – | A | – | – | – | – | V | –", about="money"),
-    Row(
-        "chargeback",
-        "Chargeback case",
-        "– | M posting | A posting | D case | V | V | V effect | V | – | V | –",
-        about="money",
-    ),
-    Row(
-        "trade-recon",
-        "Trade reconciliation: match, explain, write off",
-        "D match, explain / M write-off | V | A write-off | – | – | – | – | V | – | V | –",
-        {
-            "D match, explain": _WORK_BREAKS,
-            "M write-off": ("reconciliation.ask_write_off",),
-            "A write-off": ("reconciliation.approve_write_off",),
-        },
-        about="money",
-    ),
-    Row(
-        "cash-recon",
-        "Cash reconciliation: match, explain, write off",
-        "– | D match, explain / M write-off | A write-off | D match, explain | – | – | – | V | – | V | –",
-        {
-            "D match, explain": _WORK_BREAKS,
-            "M write-off": ("reconciliation.ask_write_off",),
-            "A write-off": ("reconciliation.approve_write_off",),
-        },
-        about="money",
-    ),
-    Row(
-        "client-money",
-        "Client-money reconciliation: run, sign, top up",
-        "– | M | A | X top-up | V | – | – | V sign-off | – | V | –",
-        about="money",
-    ),
-    Row(
-        "close",
-        "Close and reopen a period",
-        "– | M | A | – | – | – | – | A* reopen | – | V | –",
-        {"M": ("ledger.ask_reopen",), "A": ("ledger.close_day",), "A* reopen": ("ledger.approve_reopen",)},
-        about="money",
-    ),
-    Row("plans", "Commission plan, partner tree move", "– | V | A | – | V | – | M | A* | – | V | –", about="money"),
-    Row("clawback", "Commission adjustment, clawback", "– | M | A | – | – | – | M | – | – | V | –", about="money"),
-    Row(
-        "partner-payout", "Partner payout batch", "– | M | A | X | A new payee | – | M | A* | – | V | –", about="money"
-    ),
-    Row("dispute", "Partner dispute", "– | V | A money | – | – | – | D | V | – | V | –", about="money"),
+    *MONEY,
     Row(
         "reports",
         "Reports: exposure, A/B profit and loss",
@@ -204,9 +169,22 @@ MATRIX: tuple[Row, ...] = (
         "Approval rules, thresholds",
         "– | – | V | – | A | – | – | A | M | V | –",
         {
-            "V": ("approvals.view_policy",),
-            "M": ("approvals.view_policy", "approvals.ask_policy"),
-            "A": ("approvals.view_policy", "approvals.approve_policy"),
+            "V": (
+                *("approvals.view_policy", "payments.view_paymentrule"),
+                *("payments.view_fraudrule", "payments.view_ownbank"),
+            ),
+            "M": (
+                *("approvals.view_policy", "approvals.ask_policy"),
+                *("payments.view_paymentrule", "payments.ask_paymentrule"),
+                *("payments.view_fraudrule", "payments.ask_fraudrule"),
+                *("payments.view_ownbank", "payments.ask_ownbank"),
+            ),
+            "A": (
+                *("approvals.view_policy", "approvals.approve_policy"),
+                *("payments.view_paymentrule", "payments.approve_paymentrule"),
+                *("payments.view_fraudrule", "payments.approve_fraudrule"),
+                *("payments.view_ownbank", "payments.approve_ownbank"),
+            ),
         },
         of_house=True,
     ),
@@ -220,8 +198,9 @@ MATRIX: tuple[Row, ...] = (
                 "integrations.add_connection",
                 "integrations.change_connection",
                 "integrations.test_connection",
+                "integrations.view_webhook",
             ),
-            "V without secrets": ("integrations.view_connection",),
+            "V without secrets": ("integrations.view_connection", "integrations.view_webhook"),
         },
     ),
     Row(
@@ -236,15 +215,31 @@ MATRIX: tuple[Row, ...] = (
         },
         of_house=True,
     ),
-    Row("impersonation", "See the product as another user", "– | – | – | – | – | – | – | – | D read-only | – | –"),
+    Row(
+        "impersonation",
+        "See the product as another user",
+        "– | – | – | – | – | – | – | – | D read-only | – | –",
+        {"D read-only": ("signin.impersonate",)},
+        of_house=True,
+    ),
     # Pages of this product that cut across the rows above.
+    Row(
+        "orders",
+        "Money orders to servers and PSPs: how far they are, try again",
+        "– | V | V | V/X | V | V | – | V | – | V | –",
+        {
+            "V": ("integrations.view_serveroperation", "integrations.view_payoutorder"),
+            "X": ("integrations.retry_serveroperation", "integrations.retry_payoutorder"),
+        },
+        about="money",
+    ),
     Row("today", "Today", "V | V | V | V | V | V | V | V | V | V | V", {"V": ("reporting.view_today",)}),
     Row("facts", "Facts and raw messages as received", "V | V | V | V | V | V | – | V | – | V | –", {"V": _FACTS}),
     Row(
         "books",
         "Ledger and journals",
         "V | V | V | – | V | – | – | V | – | V | –",
-        {"V": ("ledger.view_journal", "ledger.view_ledgeraccount")},
+        {"V": ("ledger.view_journal", "ledger.view_ledgeraccount", "organisation.view_fxrate")},
     ),
     Row(
         "breaks",
@@ -266,7 +261,10 @@ MATRIX: tuple[Row, ...] = (
         "Files from banks and PSPs: import, accept one that does not prove itself",
         "– | D import / M accept | A accept | D import | – | – | – | – | – | – | –",
         {
-            "D import": ("integrations.import_file",),
+            "D import": (
+                *("integrations.import_file", "integrations.add_fileprofile"),
+                *(FILE, "payments.import_statusreport"),
+            ),
             "M accept": ("integrations.ask_accept_held",),
             "A accept": ("integrations.approve_accept_held",),
         },
@@ -328,14 +326,18 @@ ALSO: dict[str, tuple[str, ...]] = {
         "accounts.review_client",
         "accounts.suspend_client",
         "accounts.ask_lift",
+        "accounts.ask_lift_trading",
         "accounts.ask_reopen_client",
         "accounts.ask_category",
         "accounts.approve_category",
+        "accounts.ask_erase",
+        "accounts.approve_erase",
         "integrations.view_servercommand",
         "integrations.retry_servercommand",
         "reconciliation.push_again",
     ),
     "SUP": (
+        "payments.submit_withdrawal",
         "accounts.write_note",
         "accounts.onboard_client",
         "accounts.add_client_document",
@@ -375,3 +377,8 @@ def _role(code: str) -> Role:
 
 
 ROLES: tuple[Role, ...] = tuple(_role(code) for code in CODES)
+
+# What only compliance knows: holds, reports of suspicion, confidential notes. To tell anybody else may be an offence.
+OF_COMPLIANCE: frozenset[str] = frozenset(ALSO["MLRO"]).union(
+    *(permissions for row in MATRIX if row.key in ("hold", "sar") for permissions in row.permissions.values())
+)

@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "ledger",
     "integrations",
     "accounts",
+    "payments",
     "reconciliation",
     "reporting",
     "backoffice",
@@ -78,6 +79,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "backoffice.ui.middleware.RequestContext",
     "backoffice.signin.middleware.Gate",
+    "backoffice.signin.middleware.Looking",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -179,6 +181,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 # The largest file an import takes (bytes); a bank's 130 MB statement must pass.
 IMPORT_SIZE_LIMIT = 200 * 1024 * 1024
+# The folder with the official schemas (XSD) that inbound messages are held against; empty: none.
+SCHEMAS = env.text("BACKOFFICE_SCHEMAS", "")
 
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = str(STATE_DIR / "mail")

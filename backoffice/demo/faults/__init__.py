@@ -7,11 +7,18 @@ themselves. Faults are made in the outside world only: no break is ever written 
 from __future__ import annotations
 
 from backoffice.demo.chance import Dice
-from backoffice.demo.faults import accounts, balances, cash, older, payouts, trades
+from backoffice.demo.faults import accounts, balances, cash, ladder, older, payouts, trades
 from backoffice.demo.faults.base import Fault
 from backoffice.demo.scene import Scene
 
-FAULTS: dict[str, Fault] = {**trades.FAULTS, **balances.FAULTS, **accounts.FAULTS, **cash.FAULTS, **payouts.FAULTS}
+FAULTS: dict[str, Fault] = {
+    **trades.FAULTS,
+    **balances.FAULTS,
+    **accounts.FAULTS,
+    **cash.FAULTS,
+    **ladder.FAULTS,
+    **payouts.FAULTS,
+}
 
 
 def go_wrong(scene: Scene) -> None:

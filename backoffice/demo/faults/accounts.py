@@ -14,6 +14,7 @@ from backoffice.demo.scene import Scene, login_key
 
 # Bits of MT5's EnUsersRights; the second one is inverted.
 _ENABLED, _TRADE_DISABLED = 0x1, 0x4
+_TECHNICAL, _LEFT_OUT = 0x10000, 0x20000
 
 
 def rights(scene: Scene, dice: Dice) -> None:
@@ -40,6 +41,13 @@ def leverage(scene: Scene, dice: Dice) -> None:
     scene.plant("LEVERAGE_DRIFT", "CY", user_key(login), "another leverage at the server")
 
 
+def technical(scene: Scene, dice: Dice) -> None:
+    """A manager marks a client's login as technical: the server leaves it out of its reports."""
+    login = scene.take_login(dice, "mt5-live")
+    scene.act(_some_time(scene, dice), EditUser(login, set=_TECHNICAL | _LEFT_OUT))
+    scene.plant("TECHNICAL_DRIFT", "CY", user_key(login), "marked as technical at the server by hand")
+
+
 def missing(scene: Scene, dice: Dice) -> None:
     """A login that was opened in the books, and the order to the server was forgotten."""
     login = scene.late_login(dice, "CY")
@@ -61,5 +69,6 @@ FAULTS: Mapping[str, Fault] = {
     "RIGHTS_DRIFT": rights,
     "GROUP_DRIFT": group,
     "LEVERAGE_DRIFT": leverage,
+    "TECHNICAL_DRIFT": technical,
     "USER_MISSING": missing,
 }

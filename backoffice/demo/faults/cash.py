@@ -27,29 +27,29 @@ _SERVERS = {"CY": "mt5-live", "UK": "mt4-uk"}
 
 def missing_internal(scene: Scene, dice: Dice) -> None:
     """Money came with a reference of ours, and nobody was credited."""
-    login = _login(scene, dice)
+    login = some_login(scene, dice)
     reference = scene.reference("D")
     if login.entity == "CY" and dice.chance(50):
-        scene.settled(reference, login.currency, _deposit(dice, login), scene.days.live, login.exponent)
+        scene.settled(reference, login.currency, deposit_of(dice, login), scene.days.live, login.exponent)
     else:
-        scene.wire(login, _deposit(dice, login), scene.days.live, reference)
+        scene.wire(login, deposit_of(dice, login), scene.days.live, reference)
     scene.plant("MISSING_INTERNAL", login.entity, f"ref:{reference}", "money came and nobody was credited")
 
 
 def missing_external(scene: Scene, dice: Dice) -> None:
     """A client was credited and the money never comes; today its time is up."""
-    login = _login(scene, dice)
+    login = some_login(scene, dice)
     reference = scene.reference("D")
-    amount = _deposit(dice, login)
+    amount = deposit_of(dice, login)
     way = "card" if login.entity == "CY" and dice.chance(60) else "wire"
-    _credited(scene, dice, login, amount, f"{reference} {way}", back=WINDOW)
+    credited_before(scene, dice, login, amount, f"{reference} {way}", back=WINDOW)
     why = "credited three business days ago, never delivered"
     scene.plant("MISSING_EXTERNAL", login.entity, f"ref:{reference}", why, amount=-amount)
 
 
 def missing_server_op(scene: Scene, dice: Dice) -> None:
     """Finance credits a client by hand, with approval, and the trade server never hears of it."""
-    login = _login(scene, dice)
+    login = some_login(scene, dice)
     reference = scene.reference("D")
     amount = Decimal(dice.number(2, 18) * 50) * (150 if login.currency == "JPY" else 1)
     scene.act(utc(scene.days.live, 15, dice.number(0, 20)), HandJournal(login, amount, reference, scene.days.live))
@@ -60,11 +60,11 @@ def missing_server_op(scene: Scene, dice: Dice) -> None:
 
 def amount(scene: Scene, dice: Dice) -> None:
     """The PSP or the bank delivers another amount than was credited."""
-    login = _login(scene, dice)
+    login = some_login(scene, dice)
     reference = scene.reference("D")
-    credited = _deposit(dice, login)
+    credited = deposit_of(dice, login)
     short = quantise(min(amount_of(dice, login), credited / 2), login.exponent)
-    _credited(scene, dice, login, credited, reference, back=dice.number(1, 2))
+    credited_before(scene, dice, login, credited, reference, back=dice.number(1, 2))
     if login.entity == "CY" and dice.chance(60):
         scene.settled(reference, login.currency, credited - short, scene.days.live, login.exponent)
     else:
@@ -76,8 +76,8 @@ def currency(scene: Scene, dice: Dice) -> None:
     """The PSP settles in another currency than the account's."""
     login = scene.take_login(dice, "mt5-live", currency=dice.one(("USD", "GBP")))
     reference = scene.reference("D")
-    credited = _deposit(dice, login)
-    _credited(scene, dice, login, credited, f"{reference} card", back=1)
+    credited = deposit_of(dice, login)
+    credited_before(scene, dice, login, credited, f"{reference} card", back=1)
     at = utc(scene.days.back(1), 12)
     euros = quantise(scene.market.convert(credited, login.currency, "EUR", at), 2)
     scene.settled(reference, "EUR", euros, scene.days.live, 2)
@@ -86,9 +86,9 @@ def currency(scene: Scene, dice: Dice) -> None:
 
 def duplicate_credit(scene: Scene, dice: Dice) -> None:
     """The same deposit is booked twice at the server: the answer to the first was lost, and somebody repeated it."""
-    login = _login(scene, dice)
+    login = some_login(scene, dice)
     reference = scene.reference("D")
-    credited = _deposit(dice, login)
+    credited = deposit_of(dice, login)
     at = utc(scene.days.live, dice.number(9, 15), dice.number(0, 59))
     for again in range(2):
         scene.operation(login, credited, at + timedelta(minutes=2 * again), reference)
@@ -101,8 +101,8 @@ def duplicate_psp(scene: Scene, dice: Dice) -> None:
     """The PSP settles a payment a second time, on the same day or the next."""
     login = scene.take_login(dice, "mt5-live")
     reference = scene.reference("D")
-    credited = _deposit(dice, login)
-    _credited(scene, dice, login, credited, f"{reference} card", back=2)
+    credited = deposit_of(dice, login)
+    credited_before(scene, dice, login, credited, f"{reference} card", back=2)
     for day in (scene.days.back(dice.number(0, 1)), scene.days.live):
         scene.settled(reference, login.currency, credited, day, login.exponent)
     scene.plant("DUPLICATE_PSP", "CY", f"ref:{reference}", "the PSP settled it twice", amount=credited)
@@ -126,10 +126,10 @@ def stray(scene: Scene, dice: Dice, entity: str, day: date) -> BankRow:
 
 def returned(scene: Scene, dice: Dice) -> None:
     """A payment to a client comes back today."""
-    login = _login(scene, dice)
+    login = some_login(scene, dice)
     reference = scene.reference("W")
-    paid = _deposit(dice, login)
-    _credited(scene, dice, login, -paid, f"{reference} bank", back=2)
+    paid = deposit_of(dice, login)
+    credited_before(scene, dice, login, -paid, f"{reference} bank", back=2)
     sent = scene.wire(login, -paid, scene.days.back(1), reference)
     code, text = ("PMNT", "ICDT", "RRTN"), "Return: account closed"
     back = replace(sent, day=scene.days.live, amount=paid, is_reversal=True, code=code, remittance=text)
@@ -140,7 +140,8 @@ def returned(scene: Scene, dice: Dice) -> None:
 def chargeback(scene: Scene, dice: Dice) -> None:
     """The card scheme takes back a payment of weeks ago, and a fee with it."""
     past = [row for row in scene.plan.psp if row.kind == "Settled" and row.day <= scene.days.back(8)]
-    payment = dice.one([row for row in past if row.reference not in scene.touched])
+    payment = scene.disputed or dice.one([row for row in past if row.reference not in scene.touched])
+    scene.disputed = None
     scene.touched.add(payment.reference)
     fee = Decimal(dice.number(10, 25)) * (150 if payment.currency == "JPY" else 1)
     row = scene.psp("Chargeback", payment.reference, payment.currency, -payment.gross, scene.days.live, fee=fee)
@@ -152,8 +153,8 @@ def fee(scene: Scene, dice: Dice) -> None:
     """The PSP takes more than was agreed."""
     login = scene.take_login(dice, "mt5-live")
     reference = scene.reference("D")
-    credited = _deposit(dice, login)
-    _credited(scene, dice, login, credited, f"{reference} card", back=1)
+    credited = deposit_of(dice, login)
+    credited_before(scene, dice, login, credited, f"{reference} card", back=1)
     row = scene.settled(reference, login.currency, credited, scene.days.live, login.exponent)
     more = dice.cents(50, 900) if login.exponent else Decimal(dice.number(50, 900))
     row.fee += more
@@ -178,16 +179,16 @@ def bad_line(scene: Scene, dice: Dice) -> None:
     scene.plant("BAD_LINE", "CY", row, "a record type of the PSP that nobody knows", amount=row.gross)
 
 
-def _login(scene: Scene, dice: Dice) -> Login:
+def some_login(scene: Scene, dice: Dice) -> Login:
     """A login of either entity, mostly of the one with the PSP."""
     return scene.take_login(dice, dice.weighted((("mt5-live", 7), ("mt4-uk", 3))))
 
 
-def _deposit(dice: Dice, login: Login) -> Decimal:
+def deposit_of(dice: Dice, login: Login) -> Decimal:
     return Decimal(dice.number(2, 60) * 50) * (150 if login.currency == "JPY" else 1)
 
 
-def _credited(scene: Scene, dice: Dice, login: Login, amount: Decimal, comment: str, *, back: int) -> None:
+def credited_before(scene: Scene, dice: Dice, login: Login, amount: Decimal, comment: str, *, back: int) -> None:
     """The operation at the trade server, some business days before the live one."""
     at = utc(scene.days.back(back), dice.number(8, 16), dice.number(0, 59))
     scene.operation(login, amount, at, comment)

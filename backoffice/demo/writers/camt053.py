@@ -13,8 +13,10 @@ from backoffice.demo.finish import statement_id
 from backoffice.demo.plan import BankRow
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
-_BICS = {"bank-cy": "DMOCCY2N", "bank-uk": "DMOCGB2L"}
-_OWNERS = {"bank-cy": "Broker CY Ltd", "bank-uk": "Broker UK Ltd"}
+_BICS = {"bank-cy": "DMOCCY2N", "bank-uk": "DMOCGB2L", "house-cy": "DMOHCY2N", "house-uk": "DMOHGB2L"}
+_OWNERS = {bank: "Broker UK Ltd" if bank.endswith("uk") else "Broker CY Ltd" for bank in _BICS}
+# What was on an account before the first day; the house's own money is there.
+_OPENINGS = {"house-cy": Decimal(3_000_000), "house-uk": Decimal(1_000_000)}
 Element = ElementTree.Element
 
 
@@ -48,7 +50,7 @@ def statements(
     for (owner, currency), iban in ibans.items():
         if owner != bank:
             continue
-        balance, sequence = Decimal(0), 0
+        balance, sequence = _OPENINGS.get(bank, Decimal(0)), 0
         for day in days:
             moved = by_account.get((currency, day), [])
             if moved or sequence:

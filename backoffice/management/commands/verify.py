@@ -18,16 +18,20 @@ from backoffice.audit.selectors import verify as audit
 from backoffice.kernel.commands import Command as Base
 from backoffice.kernel.findings import Finding
 from backoffice.organisation.services import protection
+from backoffice.signin.selectors import verify as signin
 from integrations.selectors import verify as integrations
 from ledger.selectors import verify as ledger
+from payments.selectors import verify as payments
 from reporting.selectors import verify as reporting
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     ledger.findings,
     integrations.findings,
     accounts.findings,
+    payments.findings,
     approvals.findings,
     access.findings,
+    signin.findings,
     reporting.findings,
     audit.findings,
 )

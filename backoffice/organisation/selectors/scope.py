@@ -11,8 +11,8 @@ Rights that have run out or that exclude each other do not count (`limit_with`: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission
@@ -140,6 +140,19 @@ def visible(
     at_desk = Q(**{f"{path}__in": mine}) if isinstance(path, str) else path(mine)
     narrowed = Q(**{f"{entity_path}__in": [pk for pk in entity_ids(user) if pk in desks]}) & at_desk
     return queryset.filter(Q(**{f"{entity_path}__in": whole}) | narrowed)
+
+
+def beyond_desk(user: Visitor, entity_id: int, desk_id: int | None) -> bool:
+    """Whether the person sees a row of this desk only because their scope is wider than the desk: they work in the
+    whole entity. Opening a client so is a sensitive read."""
+    return desk_id is not None and desk_id not in desk_ids(user).get(entity_id, ())
+
+
+def withhold(user: User, permissions: Iterable[str]) -> None:
+    """Take permissions from this user object, that is, for one request. It never gives any; a user that is read anew
+    has them again."""
+    known = _standing(user)
+    user._standing = replace(known, permissions=known.permissions - frozenset(permissions))  # type: ignore[attr-defined]
 
 
 def roles_of(user: User) -> frozenset[str]:

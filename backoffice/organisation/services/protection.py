@@ -160,8 +160,8 @@ def _sql_texts() -> Iterator[str]:
 
 
 _FUNCTION = re.compile(r"^CREATE (?:OR REPLACE )?FUNCTION (\w+)\(.*?\$\$(.*?)\$\$", re.DOTALL | re.MULTILINE)
-_CONSTRAINT = re.compile(r"\bCONSTRAINT (\w+)\s")
-_TRIGGER = re.compile(r"^CREATE TRIGGER (\w+)\s[^;]*?\sON (\w+)\s", re.MULTILINE)
+_CONSTRAINT = re.compile(r"\bCONSTRAINT (?!TRIGGER\b)(\w+)\s")
+_TRIGGER = re.compile(r"^CREATE (?:CONSTRAINT )?TRIGGER (\w+)\s[^;]*?\sON (\w+)\s", re.MULTILINE)
 _TABLE_RIGHTS = """
 SELECT c.relname, coalesce(array_agg(a.privilege_type ORDER BY a.privilege_type)
                            FILTER (WHERE a.privilege_type IS NOT NULL), '{}')
