@@ -17,6 +17,7 @@ NAMES = {
     "list": "benchmarks.listing",
     "clients": "benchmarks.clients",
     "sealing": "benchmarks.sealing",
+    "webhook": "benchmarks.webhook",
 }
 
 

@@ -9,7 +9,10 @@ from benchmarks import place
 from benchmarks.__main__ import NAMES
 
 # In the settings of tests DEBUG is off and no query is recorded.
-SETTINGS = dict.fromkeys(("list", "clients"), "benchmarks.listing_settings")
+SETTINGS = {
+    **dict.fromkeys(("list", "clients"), "benchmarks.listing_settings"),
+    "webhook": "benchmarks.webhook_settings",
+}
 USUAL = "backoffice.settings.test"
 
 

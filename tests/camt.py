@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from integrations.adapters.camt053 import READER
-from integrations.records import BankLine, Parsed
+from integrations.records import BankLine, BankNotice, Parsed
 from tests.files import parse
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001."
@@ -49,6 +49,21 @@ def transaction(amount: str = "", currency: str = "EUR", *more: str) -> str:
 def statement(*inside: str, number: str = "S1", account: str = "NL02TEST0123456789", currency: str = "EUR") -> str:
     named = tag("Id", tag("IBAN", account)) if account else ""
     return tag("Stmt", tag("Id", number), tag("Acct", named, tag("Ccy", currency) if currency else ""), *inside)
+
+
+# The elements that stand for BkToCstmrStmt and Stmt in the messages beside the statement.
+BESIDE = {"052": ("BkToCstmrAcctRpt", "Rpt"), "054": ("BkToCstmrDbtCdtNtfctn", "Ntfctn")}
+
+
+def beside(kind: str, *statements: str, version: str = "08") -> str:
+    """The same entries as a camt.052 or camt.054."""
+    outer, inner = BESIDE[kind]
+    text = message(*statements, version=version).replace("camt.053.", f"camt.{kind}.")
+    return text.replace("BkToCstmrStmt>", f"{outer}>").replace("Stmt>", f"{inner}>")
+
+
+def notices(parsed: Parsed) -> list[BankNotice]:
+    return [cast(BankNotice, record) for record in parsed.records]
 
 
 def balanced(opening: str, closing: str, *entries: str) -> str:

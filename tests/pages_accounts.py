@@ -60,6 +60,7 @@ def many_clients(here: LegalEntity, number: int) -> Made:
     "start-closing",
     "close-client",
     "reopen-client",
+    "erase-client",
     "change-category",
     "add-note",
     "add-document",
@@ -76,21 +77,26 @@ def one_of_many_clients(here: LegalEntity, number: int) -> Made:
     return Made(kwargs={"pk": client.pk}, words=made.words)
 
 
-def restricted(here: LegalEntity, number: int) -> list[Restriction]:
+def restricted(
+    here: LegalEntity, number: int, kind: RestrictionKind = RestrictionKind.NO_WITHDRAWAL
+) -> list[Restriction]:
     """`number` more clients with a restriction each."""
     many_clients(here, number)
     newest = Client.objects.filter(entity=here).order_by("-pk")[:number]
     return [
-        restrictions.restrict(
-            actor=ROBOT, client_id=client.pk, kind=RestrictionKind.NO_WITHDRAWAL, reason=Reason.SECURITY
-        )
-        for client in newest
+        restrictions.restrict(actor=ROBOT, client_id=client.pk, kind=kind, reason=Reason.SECURITY) for client in newest
     ]
 
 
 @builds("reviews-due", "lift-restriction", "confirm-restriction")
 def many_restrictions(here: LegalEntity, number: int) -> Made:
     rows = restricted(here, number)
+    return Made(kwargs={"pk": rows[0].pk}, words=(rows[0].client.number,))
+
+
+@builds("lift-trading")
+def many_without_trading(here: LegalEntity, number: int) -> Made:
+    rows = restricted(here, number, RestrictionKind.READ_ONLY)
     return Made(kwargs={"pk": rows[0].pk}, words=(rows[0].client.number,))
 
 
@@ -133,7 +139,7 @@ def many_deals(here: LegalEntity, number: int) -> Made:
     return Made(kwargs={"pk": w.account.pk}, words=("EURUSD",))
 
 
-@builds("change-terms")
+@builds("change-terms", "mark-technical", "force-password")
 def one_of_many_logins(here: LegalEntity, number: int) -> Made:
     made = many_logins(here, number)
     return Made(kwargs={"pk": TradingAccount.objects.get(login=1001).pk}, words=made.words)

@@ -21,9 +21,9 @@ from tests.builders import ledger_account, person, user
 from tests.desk import RULE, policy
 from tests.pages import Made, builds
 
-ASK, DECIDE, RUN = "ledger.ask_manual_journal", "ledger.approve_manual_journal", "ledger.close_day"
+ASK = "ledger.ask_manual_journal"
 VIEW = "approvals.view_request"
-# A journal that everybody may see and decide who may open the room: the pages are visited with that permission alone.
+# A journal that everybody may see, decide and execute who may open the room: that permission alone opens its pages.
 OPEN_JOURNAL = "test.open_journal"
 registry.register(replace(registry.get(MANUAL_JOURNAL), name=OPEN_JOURNAL, view="", decide=VIEW, money=False))
 
@@ -102,7 +102,7 @@ def with_file(here: LegalEntity, number: int) -> Made:
 @builds("execute-request")
 def approved(here: LegalEntity, number: int) -> Made:
     """Approved, and waiting for a third person."""
-    rule(here, execute_permission=RUN)
+    rule(here, execute_permission=VIEW)
     boris = person(user("boris", VIEW, entities=(here,)))
     rows = [decide(request, boris) for request in ask(here, number)]
     assert {row.state for row in rows} == {"APPROVED"}

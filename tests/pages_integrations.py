@@ -8,9 +8,18 @@ from django.db import transaction
 
 from backoffice.kernel import clock
 from backoffice.organisation.models import LegalEntity
-from integrations.models import Connection, FileImport, Instrument, RawMessage, Rejection, ServerCommand, SymbolMapping
+from integrations.models import (
+    Connection,
+    FileImport,
+    FileProfile,
+    Instrument,
+    RawMessage,
+    Rejection,
+    ServerCommand,
+    SymbolMapping,
+)
 from integrations.records import UserState
-from integrations.services import commands, connections, imports, raws, symbols
+from integrations.services import commands, connections, imports, profiles, raws, symbols
 from integrations.services.store import lock_feed
 from tests.builders import ROBOT
 from tests.camt import balanced, entry, message
@@ -129,3 +138,31 @@ def commands_to_a_server(here: LegalEntity, number: int) -> Made:
             )
     newest = ServerCommand.objects.filter(entity=here)[:number]
     return Made(ids=tuple(row.pk for row in newest), words=("leverage 1:30",))
+
+
+@builds("add-file-profile")
+def an_empty_profile(here: LegalEntity, number: int) -> Made:
+    """A form that offers nothing of its own but the entities."""
+    return Made()
+
+
+@builds("file-profiles", "file-profile")
+def mapping_profiles(here: LegalEntity, number: int) -> Made:
+    spec = {
+        "kind": "bank",
+        "columns": {"booking_date": "Date", "amount": "Amount", "currency": "Currency"},
+        "constants": {"account": "A1"},
+    }
+    known = FileProfile.objects.count()
+    rows = [
+        profiles.make(
+            actor=ROBOT,
+            entity_id=here.pk,
+            name=f"bank-{known + n}",
+            spec=spec,
+            note="as the bank sends it",
+            sample=b"Date,Amount,Currency\n2026-11-16,5,EUR\n",
+        )
+        for n in range(number)
+    ]
+    return Made(kwargs={"pk": rows[0].pk}, words=(rows[0].name,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from backoffice.kernel import clock
-from backoffice.organisation.models import LegalEntity
+from backoffice.organisation.models import FxRate, LegalEntity
 from ledger.models import Journal, Kind, LedgerAccount
 from ledger.services import journal
 from ledger.services.journal import Draft, Entry
@@ -65,7 +65,23 @@ def statement(here: LegalEntity, number: int) -> Made:
     return Made(kwargs={"pk": owed.pk}, words=("owed", "paid 0"))
 
 
-@builds("manual-journal", "close-day", "reopen")
+@builds("fx-rates")
+def rates(here: LegalEntity, number: int) -> Made:
+    known = FxRate.objects.count()
+    FxRate.objects.bulk_create(
+        FxRate(date=clock.today(), base_id="EUR", quote_id="USD", rate=Decimal("1.0847"), source=f"page {known + n}")
+        for n in range(number)
+    )
+    return Made(words=("1.0847",))
+
+
+@builds("close")
+def closing_list(here: LegalEntity, number: int) -> Made:
+    accounts(here, number)
+    return Made(words=(here.name,))
+
+
+@builds("manual-journal", "close-day", "close-period", "reopen")
 def entities(here: LegalEntity, number: int) -> Made:
     """These forms offer the entities one works in, whatever is in their books."""
     accounts(here, number)

@@ -9,12 +9,12 @@ from accounts.services import clients
 from accounts.services.clients import Login
 from backoffice.kernel import clock
 from backoffice.organisation.models import LegalEntity
-from integrations.models import BankLine, Deal
+from integrations.models import BankLine, Deal, PspLine
 from integrations.records import PspKind, User
 from integrations.services.users import keep_users
-from reconciliation.models import Break, Kind, Run
-from reconciliation.services import breaks, runs
-from tests.builders import ROBOT, user
+from reconciliation.models import Break, Kind, Rule, Run, Suggestion
+from reconciliation.services import breaks, hands, runs
+from tests.builders import ROBOT, person, user
 from tests.pages import Made, builds
 from tests.pages_accounts import broker
 from tests.worlds import DAY, bank_line, deal, deposit, fill, psp_line
@@ -95,3 +95,49 @@ def many_runs(here: LegalEntity, number: int) -> Made:
     for n in range(known, known + number):
         runs.request(actor=ROBOT, entity_id=here.pk, kind=Kind.CASH, day=DAY - timedelta(days=n))
     return Made(words=(f'datetime="{DAY}"',))
+
+
+def unmarked(here: LegalEntity, number: int) -> list[Suggestion]:
+    """`number` more deposits that a bank brought without their references; each amount is of one only."""
+    w, known = broker(here), Deal.objects.count()
+    for n in range(known, known + number):
+        w.put(w.server, deposit(9000 + n, f"{100 + n}.00", f"D-BBBB{n:04}"))
+        w.put(w.bank, bank_line(f"unmarked {n}", f"{100 + n}.00", remittance="for my account"))
+    w.book()
+    run(here, Kind.CASH)
+    return list(Suggestion.objects.filter(entity=here, state="OPEN", rung="AMOUNT").order_by("-pk"))
+
+
+@builds("suggestions", "accept-suggestion", "dismiss-suggestion")
+def suggested(here: LegalEntity, number: int) -> Made:
+    found = unmarked(here, number)
+    return Made(kwargs={"pk": found[0].pk}, words=(found[0].reference,))
+
+
+@builds("matches", "match", "undo-match")
+def matched_by_hand(here: LegalEntity, number: int) -> Made:
+    pat = person(user("pat", "reconciliation.match_cash", entities=(here,)))
+    for one in unmarked(here, number):
+        (match,) = hands.accept(actor=pat, suggestion_id=one.pk)
+    return Made(kwargs={"pk": match.pk}, words=(match.key.removeprefix("ref:"),))
+
+
+@builds("reconciliation-rules", "change-reconciliation-rule")
+def rule_versions(here: LegalEntity, number: int) -> Made:
+    newest = Rule.objects.filter(kind="cash").order_by("-version")[0]
+    for n in range(1, number + 1):
+        Rule.objects.create(
+            kind="cash", version=newest.version + n, parameters=newest.parameters, note=f"n {n}",
+            made_at=clock.now(), made_by="test",
+        )  # fmt: skip
+    return Made(kwargs={"pk": newest.pk})
+
+
+@builds("settlements", "settlement", "settlement-report")
+def payouts(here: LegalEntity, number: int) -> Made:
+    w, known = broker(here), PspLine.objects.count()
+    for n in range(known, known + number):
+        kind = {"kind": PspKind.PAYOUT, "payout_key": f"batch {n}"}
+        w.put(w.psp, psp_line(f"paid {n}", "20.00", payout_key=f"batch {n}"), psp_line(f"out {n}", "-20.00", **kind))
+    last = PspLine.objects.filter(kind=PspKind.PAYOUT, entity=here).latest("pk")
+    return Made(kwargs={"pk": last.pk}, words=(last.payout_key,))

@@ -18,7 +18,7 @@ def make_people(here: LegalEntity, number: int) -> list[User]:
     return rows
 
 
-@builds("people-sign-in", "person-sign-in", "send-link", "end-sessions", "remove-factor")
+@builds("people-sign-in", "person-sign-in", "send-link", "end-sessions", "remove-factor", "impersonate")
 def people(here: LegalEntity, number: int) -> Made:
     return Made(kwargs={"pk": make_people(here, number)[0].pk})
 

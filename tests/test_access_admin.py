@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -12,7 +13,9 @@ from django.urls import reverse
 from backoffice.access.admin import site
 from backoffice.approvals.models import Request, State
 from backoffice.audit.models import Entry
+from backoffice.kernel import clock
 from backoffice.organisation.models import EntityAccess, User
+from backoffice.signin.models import Session
 from tests.access_world import House, roles
 from tests.attacks import everything
 
@@ -37,7 +40,15 @@ def signed_in(who: User) -> Client:
 
 
 def person_form(**values: object) -> dict[str, object]:
-    return {"username": "pat", "first_name": "Pat", "last_name": "P", "email": "pat@example.com", "title": "", **values}
+    return {
+        "username": "pat",
+        "first_name": "Pat",
+        "last_name": "P",
+        "email": "pat@example.com",
+        "title": "",
+        "reason_code": "JOINER",
+        **values,
+    }
 
 
 def said(answer: object) -> str:
@@ -213,3 +224,33 @@ def test_others_are_told_what_is_missing_and_visitors_go_to_our_door(house):
 def test_the_doors_of_the_framework_are_gone(sam, door):
     assert sam.get(f"/admin/{door}/").status_code == 404
     assert sam.post(f"/admin/{door}/").status_code == 404
+
+
+def test_whoever_changes_something_gives_a_fresh_code_first(settings):
+    """Asked before a form is filled in, and again when it is sent; looking at lists needs none."""
+    settings.STEP_UP = True
+    made = House()
+    client = Client()
+    client.force_login(made.sam)
+    form, changed = reverse("admin:organisation_user_add"), reverse("admin:organisation_user_changelist")
+    assert client.get(form).status_code == 200
+    Session.objects.update(stepped_at=clock.now() - timedelta(minutes=6))
+    before = everything()
+    acts = {"action": "deactivate", "_selected_action": [made.mia.pk]}
+    answers = [
+        client.get(form),
+        client.get(reverse("admin:organisation_user_change", args=[made.mia.pk])),
+        client.post(form, {"username": "robin"}),
+        client.post(reverse("admin:organisation_user_change", args=[made.mia.pk]), {"first_name": "Eve"}),
+        client.post(changed, acts),
+    ]
+    for answer in answers:
+        assert (answer.status_code, answer["Location"].startswith(reverse("step-up"))) == (303, True)
+    assert answers[0]["Location"].endswith("next=%2Fadmin%2Forganisation%2Fuser%2Fadd%2F")
+    after = everything()
+    assert {name for name in after if after[name] != before[name]} <= {"django_session", "signin_session"}
+    assert client.get(changed).status_code == 200
+    Session.objects.update(stepped_at=None)  # let in by a recovery code
+    assert client.post(changed, acts).status_code == 303
+    made.mia.refresh_from_db()
+    assert made.mia.is_active

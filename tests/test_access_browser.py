@@ -27,7 +27,8 @@ def test_sam_cannot_make_a_finance_maker_and_approver_of_one_person(house, visit
     page.get_by_label("FMK – Finance maker").check()
     page.get_by_label("FAP – Finance approver").check()
     page.get_by_label("CY", exact=True).check()
-    page.get_by_label("Reason").fill("we are a small office")
+    page.get_by_label("Kind of reason").select_option("JOINER")
+    page.get_by_label("Reason:", exact=True).fill("we are a small office")
     page.get_by_role("button", name="Save", exact=True).click()
 
     assert "pair 2: finance maker and finance approver" in page.locator("#content").inner_text()

@@ -1,4 +1,4 @@
-"""Every address × every role × own and other entity × looking and posting, against the matrix.
+"""Every address × every role × own and other entity × looking, fetching by script and posting, against the matrix.
 
 What is expected stands in tests/access_routes.py, written down by hand from the permission matrix; a new address
 without a line there fails. Nothing a request changes outlives it.
@@ -33,6 +33,8 @@ FOUND = pages.walk("backoffice.urls")
 PAGES = [found for found in FOUND if found.page is not None]
 OTHERS = [found for found in FOUND if found.page is None]
 METHODS = ("GET", "POST")
+# Parts of pages are fetched by script: the header must neither open nor leak anything.
+FETCHED = (*METHODS, "HTMX")
 SERVER_ERROR = 500
 
 pytestmark = pytest.mark.django_db
@@ -105,7 +107,9 @@ def undone() -> Iterator[None]:
 
 def ask(client: Client, method: str, address: str, made: Made) -> Any:
     with undone():
-        return client.post(address, {"ids": list(made.ids)}) if method == "POST" else client.get(address)
+        if method == "POST":
+            return client.post(address, {"ids": list(made.ids)})
+        return client.get(address, headers={"HX-Request": "true"} if method == "HTMX" else {})
 
 
 def test_every_address_has_a_line_and_every_line_an_address():
@@ -122,9 +126,11 @@ def test_a_page_opens_for_the_roles_of_the_matrix_in_their_entities(found, staff
     wrong = []
     for role in CODES:
         for place in (staff.here, staff.abroad):
-            for method in METHODS:
-                answer = ask(staff.client(role, place), method, address, rows)
+            answers = {method: ask(staff.client(role, place), method, address, rows) for method in FETCHED}
+            for method, answer in answers.items():
                 problem = judge(found, rows, answer, may=role in wanted, own=place == staff.here)
+                if not problem and method == "HTMX" and answer.status_code != answers["GET"].status_code:
+                    problem = f"fetched by script, {answers['GET'].status_code} opened"
                 if problem:
                     wrong.append(f"{method} as {role} of {place.code}: {answer.status_code} {problem}")
     assert not wrong, "\n".join(wrong)
@@ -226,10 +232,10 @@ def test_the_auditor_and_the_administrator_change_nothing_of_the_business():
 
 def test_how_many_cases_there_are():
     lists = [found for found in PAGES if found.page and issubclass(found.page, ListPage)]
-    cases = len(PAGES) * len(CODES) * 2 * len(METHODS) + len(lists) * len(CODES) * 2
+    cases = len(PAGES) * len(CODES) * 2 * len(FETCHED) + len(lists) * len(CODES) * 2
     cases += len(OTHERS) * len(CODES) * len(METHODS)
     say(
         f"access matrix: {len(FOUND)} addresses × {len(CODES)} roles × own and other entity ×"
-        f" {', '.join(METHODS)} and files = {cases} cases"
+        f" {', '.join(FETCHED)} and files = {cases} cases"
     )
     assert cases > 5_000

@@ -250,7 +250,7 @@ def test_ones_own_request_has_no_approve_button_and_its_form_is_refused(desk: De
     assert "another person has to decide" in page
     assert reverse("approve-request", args=[request.pk]) not in page
     answer = post("mara", "approve", request, **page_of(request))
-    assert (answer.status_code, "Another person has to take this step" in answer.content.decode()) == (422, True)
+    assert (answer.status_code, "Another person has to take this step" in answer.content.decode()) == (403, True)
     assert Entry.objects.filter(action="approval.self_refused").count() == 1
 
 
@@ -287,7 +287,10 @@ def test_who_may_not_see_the_thing_does_not_see_the_request(desk: Desk) -> None:
         listed = client.get(reverse("requests")).content.decode()
         assert (request.summary in listed) == sees
         assert client.get(reverse("request", args=[asked.pk])).status_code == 404
-        for step in ("approve", "reject", "return", "withdraw", "attach"):
+        for step in ("approve", "reject", "return"):
+            status = client.get(reverse(f"{step}-request", args=[request.pk])).status_code
+            assert status == (200 if DECIDE in rights else 403 if sees else 404)
+        for step in ("withdraw", "attach"):
             status = client.get(reverse(f"{step}-request", args=[request.pk])).status_code
             assert status == (200 if sees else 404)
     user("sam", VIEW)

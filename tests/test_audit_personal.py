@@ -56,7 +56,7 @@ def test_a_shredded_person_cannot_be_read_and_the_chain_still_verifies() -> None
 def test_the_key_stands_nowhere_in_the_database_in_clear(settings) -> None:
     eva = write(EVA, "eva@example.com")
     wrapped = PersonKey.objects.get().wrapped
-    assert personal._unwrapped(PersonKey.objects.get()).hex() not in wrapped
+    assert personal.unwrapped(PersonKey.objects.get()).hex() not in wrapped
     settings.FIELD_KEYS = ["MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDI="]
     with pytest.raises(DomainError, match="BACKOFFICE_FIELD_KEYS"):
         personal.shown(eva.data)

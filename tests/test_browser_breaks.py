@@ -64,9 +64,13 @@ def test_a_break_is_found_assigned_explained_and_written_off_by_two_people(visit
     fred.sees("explained", "The correspondent bank kept a fee.", "Fred assigned Fred")
 
     fred.press("Ask to write off")
-    page.get_by_label("Reason").fill("Not worth a claim.")
+    page.get_by_label("Kind of reason").select_option("SMALL")
+    page.get_by_label("Reason", exact=True).fill("Not worth a claim.")
+    page.get_by_label("Files").set_input_files(
+        [{"name": "advice.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 advice of the bank"}]
+    )
     fred.press("Ask for approval")
-    fred.sees("waiting for approval", "another person has to decide")
+    fred.sees("waiting for approval", "another person has to decide", "pursuing it costs more", "advice.pdf")
     assert page.get_by_role("link", name="Approve").count() == 0
     assert cells(page, "expense.write_off")[-1] == "3.90 USD"
     assert not Journal.objects.filter(kind="WRITE_OFF").exists()

@@ -67,7 +67,8 @@ def test_a_file_that_does_not_prove_itself_is_held(visit, tmp_path: Path):
     assert "does not hold" in cells(fred.page, "opening plus entries is closing")[-1]
 
     fred.press("Ask to accept it")
-    fred.page.get_by_label("Reason").fill("The bank confirmed the closing balance by telephone.")
+    fred.page.get_by_label("Kind of reason").select_option("CONFIRMED")
+    fred.page.get_by_label("Reason", exact=True).fill("The bank confirmed the closing balance by telephone.")
     fred.press("Ask for approval")
     assert BankLine.objects.count() == 0
     fiona.go("requests").get_by_role("row", name="statement.xml").get_by_role("link").first.click()

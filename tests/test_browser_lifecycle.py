@@ -321,6 +321,7 @@ def ask_to_end(who: Visitor, client: Client) -> None:
     who.go("client", client.pk)
     who.press("End")
     who.page.get_by_label("What was found").fill("The payments are explained.")
+    who.page.get_by_label("Kind of reason").select_option("CLEARED")
     who.press("End the flag")
 
 

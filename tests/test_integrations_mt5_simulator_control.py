@@ -71,6 +71,8 @@ def test_orders_over_http(simulator):
         ("deal/edit", {"ticket": 99, "fields": {}}, "no deal 99"),
         ("deal/delete", {}, "ticket"),
         ("fault", {"kind": "mean"}, "is not one of"),
+        ("storm", {"seed": 1, "shares": {"earthquake": 0.1}}, "earthquake"),
+        ("storm", {"seed": 1, "shares": {"drop": 0.6, "off": 0.6}}, "at most 1"),
         ("clock", {"now": "2026-11-20T10:00:00"}, "needs a zone"),
     ],
 )
@@ -78,6 +80,18 @@ def test_orders_that_cannot_be_done_change_nothing(simulator, name, request_, wo
     status, text = order(simulator, name, request_)
     assert status == 400 and words in text["error"]
     assert simulator.control.run("state", {})["deals"] == 0
+
+
+def test_a_storm_spoils_its_path_alone_and_the_same_way_for_the_same_seed(simulator):
+    def spoiled(count=40):
+        simulator.control.run("storm", {"seed": 7, "shares": {"error_before": 0.2, "truncated": 0.3}})
+        return [tuple(simulator.faults.take("/api/trade/balance")) for _ in range(count)]
+
+    first = spoiled()
+    assert set(first) == {(), ("error_before",), ("truncated",)} and spoiled() == first
+    assert not any(simulator.faults.take("/api/user/get") for _ in range(40))
+    simulator.control.run("reset", {})
+    assert not any(simulator.faults.take("/api/trade/balance") for _ in range(40))
 
 
 def test_orders_only_from_programs_of_this_machine(simulator):

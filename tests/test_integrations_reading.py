@@ -13,19 +13,23 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 
 from integrations.adapters import reading, rows, zones
+from integrations.adapters.adyen_payments import READER as ADYEN_PAYMENTS
 from integrations.adapters.adyen_settlement import READER as ADYEN
 from integrations.adapters.camt053 import READER as CAMT
+from integrations.adapters.checkout import READER as CHECKOUT
 from integrations.adapters.lp_fills import READER as LP
 from integrations.adapters.mt4_trades import READER as MT4
 from integrations.adapters.packed import Packed
+from integrations.adapters.paypal_stl import READER as PAYPAL
 from integrations.adapters.reading import BadField, Findings, Occurrences
 from integrations.adapters.rows import Row, Table
+from integrations.adapters.stripe import READER as STRIPE
 from integrations.adapters.zones import Doubt
 from integrations.ports import FileReader
 from integrations.records import Unreadable
 from tests.files import Pieces, parse
 
-READERS = [ADYEN, CAMT, LP, MT4]
+READERS = [ADYEN, CAMT, LP, MT4, ADYEN_PAYMENTS, CHECKOUT, PAYPAL, STRIPE]
 every_reader = pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
 
 

@@ -23,7 +23,7 @@ from integrations import records
 from integrations.models import Deal, FileImport, Fill, ImportState, RawMessage, Superseded
 from integrations.models.columns import TABLES
 from integrations.models.raw import INLINE_MAX
-from integrations.records import AccountState, BankLine, DealKind, Entry, PspKind, PspLine, Side
+from integrations.records import AccountState, BankLine, BankNotice, DealKind, Entry, PspKind, PspLine, Side
 from integrations.selectors import verify
 from integrations.services import clocks, facts, imports, raws
 from integrations.services.store import BATCH, Stored, lock_feed
@@ -168,6 +168,12 @@ walls = st.one_of(st.sampled_from(WALLS), st.datetimes(datetime(1970, 1, 1), dat
 moments = walls.map(lambda wall: wall.replace(tzinfo=UTC))
 days = walls.map(datetime.date)
 whole = st.integers(-(2**63), 2**63 - 1)
+BANK_ENTRY: dict[str, Any] = {
+    "line_key": texts, "account": texts, "statement_id": texts, "amount": numbers, "currency": texts,
+    "booking_date": days, "value_date": days, "bank_reference": texts, "end_to_end_id": texts, "remittance": texts,
+    "counterparty": texts, "counterparty_account": texts, "is_reversal": st.booleans(), "bank_code": texts,
+    "details": st.dictionaries(texts, texts, max_size=3),
+}  # fmt: skip
 KINDS: dict[str, st.SearchStrategy[records.Record]] = {
     "deal": st.builds(
         records.Deal,
@@ -188,14 +194,13 @@ KINDS: dict[str, st.SearchStrategy[records.Record]] = {
         line_key=texts, kind=st.sampled_from(PspKind), provider_type=texts, psp_reference=texts,
         merchant_reference=texts, modification_reference=texts, gross=numbers, fee=numbers, net=numbers,
         currency=texts, gross_original=numbers, currency_original=texts, exchange_rate=texts, payout_key=texts,
-        bank_reference=texts, booked_at=moments, booked_zone=texts, method=texts,
+        bank_reference=texts, booked_at=moments, booked_zone=texts, method=texts, available_on=st.none() | days,
     ),
-    "bank": st.builds(
-        BankLine,
-        line_key=texts, account=texts, statement_id=texts, amount=numbers, currency=texts, booking_date=days,
-        value_date=days, bank_reference=texts, end_to_end_id=texts, remittance=texts, counterparty=texts,
-        counterparty_account=texts, is_reversal=st.booleans(), bank_code=texts,
-        details=st.dictionaries(texts, texts, max_size=3),
+    "bank": st.builds(BankLine, **BANK_ENTRY),
+    "notice": st.builds(
+        BankNotice, **BANK_ENTRY,
+        message=st.sampled_from(["052", "054", "942", "BAI2"]), entry_key=texts, entry_reference=texts,
+        entry_amount=numbers,
     ),
     "snapshot": st.builds(
         AccountState,

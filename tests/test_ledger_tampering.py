@@ -24,7 +24,7 @@ from ledger.models import Line
 from ledger.services import journal, periods
 from tests.attacks import DAY, PROTECTION, Books, execute, findings, open_books, partitions, post, refused
 from tests.builders import ROBOT
-from tests.worlds import bank_line, deal, deposit, fill, psp_line, world
+from tests.worlds import bank_line, bank_notice, deal, deposit, fill, psp_line, world
 
 pytestmark = pytest.mark.parametrize("session_role", ["superuser"], indirect=True)
 BALANCED = "the lines of a journal sum to zero per currency"
@@ -265,7 +265,7 @@ def test_every_column_of_every_fact_is_under_its_hash(as_role: str) -> None:
     small.put(small.server, deal(1, symbol="EURUSD"))
     small.put(small.lp, fill("e1", "o1"))
     small.put(small.psp, psp_line("p1", "10"))
-    small.put(small.bank, bank_line("b1", "10"))
+    small.put(small.bank, bank_line("b1", "10"), bank_notice("n1", "10"))
     small.snapshot(1001, "10")
     another = {"bool": "NOT {0}", "text": "{0} || 'x'", "int8": "{0} + 1", "int4": "{0} + 1", "numeric": "{0} + 0.01"}
     moments = {"date": "{0} + 1", "timestamp": "{0} + interval '1us'", "timestamptz": "{0} + interval '1us'"}

@@ -124,6 +124,14 @@ def test_logins_that_agree_match_and_a_second_run_changes_nothing(simulator, ser
             {"fields": {"Leverage": 500}}, "LEVERAGE_DRIFT",
             "Login 5001: wanted leverage 1:100, server 1:500",
         ),
+        (
+            {"set": 0x10000 | 0x20000}, "TECHNICAL_DRIFT",
+            "Login 5001: wanted not technical; server technical on, out of reports on",
+        ),
+        (
+            {"set": 0x20000}, "TECHNICAL_DRIFT",
+            "Login 5001: wanted not technical; server technical off, out of reports on",
+        ),
     ],
 )  # fmt: skip
 def test_a_server_that_changes_by_itself_is_found_and_settles_by_itself(simulator, server, order, klass, summary):
@@ -144,9 +152,23 @@ def test_a_server_that_changes_by_itself_is_found_and_settles_by_itself(simulato
 
 
 def test_bits_that_are_none_of_ours_are_no_drift(simulator, server):
-    edit(simulator, set=0x200 | 0x8 | 0x400 | 0x10000, clear=0x2 | 0x40)
+    edit(simulator, set=0x200 | 0x8 | 0x400, clear=0x2 | 0x40)
     run()
     assert found() == []
+
+
+def test_a_technical_login_that_the_server_shows_again_is_found_and_sent_again(simulator, server):
+    TradingAccount.objects.filter(login=5001).update(technical=True)
+    run()
+    assert found() == [("TECHNICAL_DRIFT", "Login 5001: wanted technical; server technical off, out of reports off")]
+    drift.push_again(actor=ROBOT, break_id=Break.objects.get().pk)
+    work()
+    assert int(simulator.store.user(5001)["Rights"]) & 0x30000 == 0x30000
+    run()
+    assert found() == []
+    edit(simulator, clear=0x10000)
+    run()
+    assert [klass for klass, _ in found()] == ["TECHNICAL_DRIFT"]
 
 
 def test_several_things_wrong_with_a_login_are_several_breaks(simulator, server):
@@ -271,7 +293,10 @@ def test_push_again_sends_all_that_is_wanted_now(simulator, server):
     item = Break.objects.get(klass="LEVERAGE_DRIFT")
     want(account(), trading=True, group="real\\USD", leverage=50)
     command = drift.push_again(actor=ROBOT, break_id=item.pk)
-    assert command.wanted == {"enabled": True, "trading": True, "group": "real\\USD", "leverage": 50}
+    assert command.wanted == {
+        "enabled": True, "trading": True, "group": "real\\USD", "leverage": 50, "technical": False,
+        "exclude_reports": False,
+    }  # fmt: skip
     assert (desired().command_key, desired().confirmed_at) == (f"drift:{item.pk}:1", None)
     with pytest.raises(DomainError, match=f"Command {command.pk} for this login is under way"):
         drift.push_again(actor=ROBOT, break_id=item.pk)

@@ -181,7 +181,7 @@ def test_cash_that_arrived_on_all_sides_matches():
     done = run(w, Kind.CASH)
     assert found() == []
     assert (done.compared, done.matched) == (4, 4)
-    assert set(CashMatch.objects.values_list("step", flat=True)) == {"id", "reference", "payout"}
+    assert set(CashMatch.objects.values_list("rung", flat=True)) == {"ID", "REFERENCE", "GROUP"}
     before = CashMatch.objects.count()
     run(w, Kind.CASH)
     assert CashMatch.objects.count() == before

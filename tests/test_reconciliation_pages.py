@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import re
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
@@ -11,11 +13,14 @@ from django.urls import reverse
 from backoffice.kernel import clock
 from backoffice.organisation.models import Holiday
 from backoffice.organisation.selectors import calendars
+from backoffice.ui import components
 from reconciliation.models import Break
+from reconciliation.selectors.cash_sides import _rows, _said
 from tests import builders
 from tests import test_reconciliation_classes as classes
 
 pytestmark = pytest.mark.django_db
+DAY = date(2026, 11, 18)
 
 
 def sign_in(*permissions: str) -> Client:
@@ -35,6 +40,20 @@ def test_the_page_of_a_break_of_any_class_opens_and_says_what_it_is(plant):
         assert answer.status_code == 200, item.klass
         assert item.key in answer.content.decode(), item.klass
     assert len({item.klass for item in found}) > 10
+
+
+@pytest.mark.parametrize(
+    ("texts", "sign"),
+    [(("DEP 7", "R-7", "R-7"), False), (("R-7", "R-7", "R-7"), True), (("R-7", "R-7", "R-8"), False)],
+)
+def test_texts_and_days_of_a_payment_have_the_sign_they_deserve(texts, sign):
+    days = (DAY, DAY, DAY if sign else DAY + timedelta(days=2))
+    columns = [_said([(Decimal(10), "EUR", day, text)]) for day, text in zip(days, texts, strict=True)]
+    html = components.diff(_rows(columns), ("Server", "Ledger", "PSP"))
+    lines = {label: re.search(rf"<tr[^>]*>(?:(?!</tr>).)*?{label}.*?</tr>", html)[0] for label in ("Text", "First day")}
+    assert ["=</span>" in line for line in lines.values()] == [sign, sign]
+    assert ["≠" in line for line in lines.values()] == [not sign, not sign]
+    assert 'class="differs"' not in html
 
 
 def test_a_form_shows_its_day_the_way_it_takes_it():

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from django.db.models import Sum
 
-from accounts.models import TradingAccount
+from accounts.models import TradingAccount, Unbooked
 from accounts.services import booking, clients
 from accounts.services.clients import Login
+from backoffice.kernel import clock
+from backoffice.organisation.models import Currency
 from integrations.models import BankLine, Connection, Deal, FileImport, ImportState, Instrument, PspLine, SymbolMapping
 from integrations.records import PspKind
 from ledger.models import Journal, LedgerAccount
@@ -130,6 +133,111 @@ def test_adyen_files_that_do_not_prove_themselves(psp: Connection, name: str, st
     answer = bring(psp, f"psp/{name}")
     assert (answer.code, answer["state"], answer["new"]) == (1, state, 0)
     assert not PspLine.objects.exists()
+
+
+# Other PSPs
+
+
+def currency(*codes: str) -> None:
+    """Currencies that the publishers made up, so that their files can be booked too."""
+    for code in codes:
+        Currency.objects.get_or_create(code=code, defaults={"name": code, "exponent": 2})
+
+
+def psp_source(adapter: str, *codes: str) -> Connection:
+    currency(*codes)
+    source = connection(adapter, adapter)
+    for code in codes:
+        chart.open_house(actor=ROBOT, entity_id=source.entity_id, currency=code)
+    return source
+
+
+def test_stripe_rolling_reserve() -> None:
+    """Holds and releases of a live account: the asset is what is held on each day, and nothing after the last."""
+    source = psp_source("stripe", "TES")
+    with clock.at(datetime(2023, 10, 12, 12, tzinfo=UTC)):
+        answer = bring(source, "psp/stripe_balance_rolling_reserve_20231010.csv")
+        assert (answer.code, answer["state"], answer["rows"], answer["new"]) == (0, "stored", 12, 12)
+        assert totals(answer)["net is gross less fee"] == ("12 rows", "12 rows")
+        # One hold of 25 % is in; it and four older ones are released tomorrow, and wait for it.
+        assert balance("clearing.reserves", "TES") == Decimal("23.75")
+        assert Unbooked.objects.filter(reason="NOT_YET", closed_at=None).count() == 5
+    with clock.at(datetime(2023, 10, 13, 0, 1, tzinfo=UTC)):
+        book(source)
+    assert not Unbooked.objects.filter(closed_at=None).exists()
+    # The four older holds are in no file of ours: their releases take more out than was put in.
+    assert balance("clearing.reserves", "TES") == -Decimal("93.82")
+    charged = PspLine.objects.filter(connection=source, kind=PspKind.PAYMENT)
+    assert balance("psp.stripe", "TES") == Decimal("93.82") + sum(charged.values_list("net", flat=True))
+    payout = PspLine.objects.filter(payout_key="po_1Nzr7YKh5QAlWt1CBKvGMVAL")
+    assert nets(payout) == {"TES": Decimal("593.04")}
+    assert findings() == set()
+
+
+def test_stripe_dashboard_export() -> None:
+    """Decimal comma; each of the five payouts is its charge less a hold of 25 %, and the holds are the asset."""
+    source = psp_source("stripe", "POR")
+    with clock.at(datetime(2023, 10, 5, 12, tzinfo=UTC)):
+        answer = bring(source, "psp/stripe_dashboard_transactions_20231004.csv")
+        assert (answer.code, answer["rows"], answer["new"], answer["balanced"]) == (0, 18, 18, True)
+        paid = [pair for name, pair in totals(answer).items() if name.startswith("payout po_")]
+        assert paid == [("0.00", "0.00")] * 5
+        assert balance("clearing.payouts", "POR") == Decimal("291.06")
+        assert balance("clearing.reserves", "POR") == Decimal("93.82")
+        assert balance("psp.stripe", "POR") == 0
+    with clock.at(datetime(2023, 10, 13, 12, tzinfo=UTC)):
+        book(source)
+    assert (balance("clearing.reserves", "POR"), balance("psp.stripe", "POR")) == (0, Decimal("93.82"))
+    assert findings() == set()
+
+
+def test_stripe_hand_edited_is_held_with_the_total_named() -> None:
+    source = psp_source("stripe", "USD")
+    answer = bring(source, "psp/stripe_settlement_report_hand_edited.csv")
+    assert (answer.code, answer["state"], answer["balanced"], answer["new"]) == (1, "held", False, 0)
+    assert totals(answer)["net is gross less fee"] == ("6 rows", "5 rows")
+    assert not PspLine.objects.exists() and not Journal.objects.exists()
+
+
+def test_paypal_settlement_report() -> None:
+    source = psp_source("paypal_stl", "USD", "HKD", "BRL")
+    answer = bring(source, "psp/paypal_STL-20260106.01.009.csv")
+    assert (answer.code, answer["rows"], answer["new"], answer["balanced"]) == (0, 5, 5, True)
+    said = totals(answer)
+    assert said["section, USD: begin and lines are end"] == ("10017.49", "10017.49")
+    assert said["section, HKD: begin and lines are end"] == ("431.33", "431.33")
+    assert said["section, BRL: no footer, so credits less debits are zero"] == ("0.00", "0.00")
+    # HKD fits by its second pair of balances only, and that is said.
+    assert [w for w in answer["warnings"] if "332.89 to 431.33, does" in w]
+    assert nets(PspLine.objects.all()) == {"BRL": 0, "HKD": Decimal("98.44"), "USD": Decimal("17.49")}
+    # The exchange is two legs, each in the books of its currency.
+    assert (balance("clearing.fx", "BRL"), balance("clearing.fx", "USD")) == (Decimal("13.56"), Decimal("-2.41"))
+    assert balance("psp.paypal_stl", "BRL") == 0
+    assert balance("psp.paypal_stl", "USD") == Decimal("17.49")
+
+
+@pytest.mark.parametrize("first", ["payouts", "settlement_breakdown"])
+def test_checkout_reports_prove_each_other_in_either_order(first: str) -> None:
+    source = psp_source("checkout", "USD")
+    names = sorted(("payouts", "settlement_breakdown"), key=lambda name: name != first)
+    name = "payout 00000003K599, USD: lines less what was paid out"
+    answers = [bring(source, f"psp/checkoutcom_{one}.csv") for one in names]
+    assert [(one.code, one["balanced"]) for one in answers] == [(0, True), (0, True)]
+    assert name not in totals(answers[0])
+    assert totals(answers[1])[name] == ("0.00", "0.00")
+    lines = PspLine.objects.filter(payout_key="00000003K599")
+    assert nets(lines.exclude(kind=PspKind.PAYOUT)) == {"USD": Decimal("79.50")}
+    assert (balance("psp.checkout", "USD"), balance("clearing.payouts", "USD")) == (0, Decimal("79.50"))
+    assert balance("expense.psp_fees", "USD") == Decimal("5.50")
+
+
+def test_adyen_payments_are_kept_and_not_booked() -> None:
+    source = psp_source("adyen_payments", "EUR")
+    answer = bring(source, "psp/adyen_payments_accounting_report.csv")
+    assert (answer.code, answer["state"], answer["new"], answer["balanced"]) == (0, "stored", 1, None)
+    line = PspLine.objects.get()
+    assert (line.kind, line.provider_type, line.gross, line.net) == ("PAYMENT_STATE", "Settled", Decimal("2.85"), 0)
+    assert not Journal.objects.exists() and not Unbooked.objects.exists()
 
 
 # Bank statements

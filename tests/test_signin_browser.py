@@ -74,6 +74,7 @@ def test_the_pages_of_an_administrator(visit):
     who.press("Allow a network")
     who.page.get_by_label("Network").fill("192.0.2.0/24")
     who.page.get_by_label("Role").select_option("AUD")
-    who.page.get_by_label("Reason").fill("the new office")
+    who.page.get_by_label("Kind of reason").select_option("OPERATIONS")
+    who.page.get_by_label("Reason", exact=True).fill("the new office")
     who.press("Ask for approval")
     who.sees("Sent for approval")

@@ -404,20 +404,24 @@ def decide(mia: Person) -> None:
 
 def test_networks_and_rules_change_by_two_people_only():
     client, _, mia = desk()
-    asked = {"role": "AUD", "network": "192.0.2.0/24", "note": "office", "reason": "the new office"}
+    asked = {"role": "AUD", "network": "192.0.2.0/24", "note": "office"}
+    asked |= {"reason_code": "OPERATIONS", "reason": "the new office"}
 
     assert client.post(reverse("allow-network"), {**asked, "network": "x"}).status_code == 422
     assert client.post(reverse("allow-network"), asked).status_code == 303
     assert not AllowedNetwork.objects.exists()
     decide(mia)
     row = AllowedNetwork.objects.get()
-    assert client.post(reverse("remove-network", args=[row.pk]), {"reason": "moved"}).status_code == 303
+    assert (
+        client.post(reverse("remove-network", args=[row.pk]), {"reason_code": "OTHER", "reason": "moved"}).status_code
+        == 303
+    )
     decide(mia)
     row.refresh_from_db()
     assert row.removed_at is not None
 
     assert RoleRule.objects.get(role="AUD").factor_required is False
-    form = {"role": "AUD", "required": "yes", "reason": "they see everything"}
+    form = {"role": "AUD", "required": "yes", "reason_code": "RISK", "reason": "they see everything"}
     assert client.post(reverse("change-factor-rule"), form).status_code == 303
     decide(mia)
     assert RoleRule.objects.get(role="AUD").factor_required is True
@@ -436,7 +440,8 @@ def test_a_lost_factor_is_removed_by_two_people_and_ends_the_sessions():
     fiona_client = inside("fiona", "FAP")
     fiona = User.objects.get(username="fiona")
 
-    assert client.post(reverse("remove-factor", args=[fiona.pk]), {"reason": "phone lost"}).status_code == 303
+    asked = {"reason_code": "CLIENT", "reason": "phone lost"}
+    assert client.post(reverse("remove-factor", args=[fiona.pk]), asked).status_code == 303
     assert Authenticator.objects.filter(user=fiona).exists()
     with pytest.raises(DomainError):
         decide(sam)

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.db.backends.postgresql.psycopg_any import is_psycopg3
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("backoffice", "ledger", "integrations", "accounts", "reconciliation", "reporting")
+ROOMS = ("backoffice", "ledger", "integrations", "accounts", "payments", "reconciliation", "reporting")
 LINES_MAX = 400
 FUNCTION_MAX = 50
 BANNED_NAMES = {"utils", "helpers", "common", "core", "misc", "extras", "base_utils"}
@@ -26,6 +26,7 @@ LAYERS = [
     {"access", "signin"},
     {"ledger", "integrations"},
     {"accounts"},
+    {"payments"},
     {"reconciliation", "partners"},
     {"reporting"},
 ]

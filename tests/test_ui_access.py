@@ -232,7 +232,8 @@ def test_picks_that_make_no_sense_are_not_found(here, ids):
 
 def test_a_gated_action_goes_through_the_gate(here, monkeypatch):
     asked = []
-    monkeypatch.setattr(hooks, "_gates", [lambda **request: asked.append(request)])
+    gate = hooks.Gate(lambda **request: asked.append(request), lambda action: {})
+    monkeypatch.setattr(hooks, "_gates", [gate])
 
     answer = client_of(here, "organisation.add_desk").post("/desks/ask/", {"reason": "needed"})
 

@@ -170,6 +170,17 @@ def test_a_difference_has_a_sign_and_a_word_besides_its_colour():
     assert "≠" not in equal
 
 
+def test_a_usual_difference_is_shown_as_one_and_stays_quiet():
+    rows = [Difference("Text", "DEP 7", "R-7", "R-7", usual=True), Difference("Text", "R-7", "R-7", "R-7", usual=True)]
+    html = components.diff(rows, ("Server", "Ledger", "PSP"))
+    differing, equal = re.findall(r'<tr class="(?:same|differs)">.*?</tr>', html)
+    assert "≠" in differing
+    assert "different, as is usual" in differing
+    assert "=</span>" in equal
+    assert "differs" not in html
+    assert 'class="other"' not in html
+
+
 def test_a_missing_value_is_said_and_differs():
     html = components.diff([Difference("Ticket", 5, None), Difference("Side", "buy", "buy")])
 

@@ -16,7 +16,7 @@ from backoffice.kernel import clock
 from integrations import records
 from integrations.models import Connection, FeedState, Instrument, SymbolMapping
 from integrations.models.columns import SNAPSHOT, moment
-from integrations.records import AccountState, BankLine, Deal, DealKind, Entry, Fill, PspKind, PspLine, Side
+from integrations.records import AccountState, BankLine, BankNotice, Deal, DealKind, Entry, Fill, PspKind, PspLine, Side
 from integrations.services import listings
 from integrations.services.facts import store_records
 from integrations.services.raws import keep_records
@@ -191,3 +191,22 @@ def bank_line(key: str, amount: str, *, remittance: str = "", **changes: Any) ->
         **changes,
     }
     return BankLine(**values)
+
+
+def bank_notice(key: str, amount: str, *, entry: str = "", **changes: Any) -> BankNotice:
+    """A part of an entry that a camt.054 tells; `entry` is the amount of the whole, unless it is the only part."""
+    values: dict[str, Any] = {
+        "line_key": key,
+        "account": "CY17002001280000001200527600",
+        "statement_id": "N1",
+        "amount": Decimal(amount),
+        "currency": "USD",
+        "booking_date": DAY,
+        "value_date": DAY,
+        "message": "054",
+        "entry_key": "E1",
+        "entry_reference": "BATCH1",
+        "entry_amount": Decimal(entry or amount),
+        **changes,
+    }
+    return BankNotice(**values)
