@@ -131,6 +131,9 @@ class Broker:
         stored = []
         for name, psp in self.world.psps.items():
             body = psp.control.run("report", {"day": day.isoformat()})["csv"].encode()
+            if body.count(b"\n") < 2:
+                # Nothing happened that day: PSPs send no report then.
+                continue
             found = imports.import_file(
                 actor=ROBOT, connection_id=self.reports[name].pk, stream=io.BytesIO(body), filename=f"{name}-{day}.csv"
             )

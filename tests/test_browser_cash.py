@@ -36,11 +36,8 @@ def paid(number: int, gross: str, fee: str, net: str) -> str:
 
 
 def taken(kind: str, number: int, net: str, **more: str) -> str:
-    return row(
-        **USD,
-        **(NO_GROSS | {"Psp_Reference": f"P{number}", "Net_Credit_NC": "", "Type": kind} | more),
-        Net_Debit_NC=net,
-    )
+    cells = USD | NO_GROSS | {"Psp_Reference": f"P{number}", "Net_Credit_NC": "", "Type": kind}
+    return row(**(cells | more), Net_Debit_NC=net)
 
 
 def settlement_report() -> str:
@@ -54,14 +51,14 @@ def settlement_report() -> str:
             "Chargeback", 1, "145.00", Gross_Debit_GC="120.00", Commission_NC="25.00", Merchant_Reference="D-AAAA0001"
         ),
         taken("ReserveAdjustment", 9, "500.00", Merchant_Reference="", Gross_Currency=""),
-        payout("8805.00", "USD", text="TX42XT batch 7; BrokerEU"),
+        payout("8805.00", "USD", text="TX12345XT batch 7; BrokerEU"),
     ]
     return "\n".join([HEADER, *rows]) + "\n"
 
 
 def bank_statement() -> str:
     """The payout and two wires of clients."""
-    said = (("8805.00", "TX42XT batch 7"), ("70.00", "D-AAAA0008 wire"), ("80.00", "D-AAAA0009 wire"))
+    said = (("8805.00", "TX12345XT batch 7"), ("70.00", "D-AAAA0008 wire"), ("80.00", "D-AAAA0009 wire"))
     entries = [
         entry(
             amount, "CRDT", details(transaction(amount, "USD", tag("RmtInf", tag("Ustrd", text)))),

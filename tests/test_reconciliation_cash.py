@@ -12,7 +12,6 @@ from django.db import DatabaseError, connection, connections, transaction
 from accounts.services import reserves, wallets
 from backoffice.kernel import clock
 from backoffice.kernel.money import Money
-from integrations.models import PspLine
 from integrations.records import PspKind
 from ledger.models import LedgerAccount
 from ledger.selectors.balances import balances
