@@ -146,6 +146,7 @@ def test_every_address_that_hands_out_a_file_is_one_that_is_noted() -> None:
         "backoffice/ui/views/lists.py": "test_every_list_that_leaves_the_house_is_noted",
         "backoffice/approvals/views/request.py": "test_a_file_of_a_request_is_noted_each_time_it_is_taken",
         "backoffice/audit/views.py": "tests/test_audit_pages.py",
+        "payments/views/files.py": "tests/test_payments_files.py",
         "reporting/views/reports.py": "tests/test_reporting_daily.py",
         "reporting/views/client_money.py": "tests/test_reconciliation_client_money.py",
         "reporting/views/evidence_pack.py": "tests/test_payments_chargebacks.py",
