@@ -70,7 +70,7 @@ def test_a_restriction_stands_as_it_was_written(as_role):
 def test_a_flag_stands_as_it_was_written_and_its_setter_does_not_end_it(as_role):
     f = floor()
     flag = flags.set_flag(actor=f.carl, client_id=f.client.pk, kind=FlagKind.AML_HOLD, note="x")
-    for change in ("kind = 'STAFF'", "note = ''", "set_by_id = NULL", f"set_by_id = {f.cora.user_id}"):
+    for change in ("kind = 'STAFF'", "under_key = '{}'", "set_by_id = NULL", f"set_by_id = {f.cora.user_id}"):
         with refused("BO063"):
             execute(f"UPDATE accounts_flag SET {change}")
     with refused("23514"):
@@ -79,8 +79,8 @@ def test_a_flag_stands_as_it_was_written_and_its_setter_does_not_end_it(as_role)
         execute("DELETE FROM accounts_flag")
     with refused("BO063"):
         execute(
-            "INSERT INTO accounts_flag (client_id, kind, note, set_at, ended_at)"
-            " VALUES (%s, 'STAFF', '', now(), now())",
+            "INSERT INTO accounts_flag (client_id, kind, under_key, set_at, ended_at)"
+            " VALUES (%s, 'STAFF', '{}', now(), now())",
             [flag.client_id],
         )
 
