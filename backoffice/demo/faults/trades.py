@@ -54,6 +54,7 @@ def missing_at_server(scene: Scene, dice: Dice) -> None:
     scene.balance_differs(login, -deal.amount, "the deleted deal's commission came back at the server")
     if dice.chance(40):
         deal.external, deal.gateway = f"LPDEL{scene.order()}", "LP"
+        scene.touched.add(deal.external)
         fill = scene.fill(dice, deal, opened.symbol.instrument, opened.lots * opened.symbol.contract)
         scene.plan.fills.append(fill)
         scene.plant("FILL_WITHOUT_DEAL", "CY", fill_key(fill.exec_id), "its deal was deleted at the server")
