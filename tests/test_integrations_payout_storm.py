@@ -29,7 +29,7 @@ from tests.psp_world import NOW, Desk, listening, running
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-PAYOUTS = int(os.environ.get("BACKOFFICE_STORM_PAYOUTS", "500"))
+PAYOUTS = int(os.environ.get("BACKOFFICE_STORM_PAYOUTS", "200"))
 SEED = int(os.environ.get("BACKOFFICE_STORM_SEED", "0")) or random.randrange(1, 2**31)
 WORKERS = 3
 SHARES = {

@@ -44,7 +44,7 @@ from tests.storm_world import Broker, open_broker, outside
 pytestmark = pytest.mark.django_db(transaction=True)
 D = Decimal
 
-WITHDRAWALS = int(os.environ.get("BACKOFFICE_STORM_PAYOUTS", "300"))
+WITHDRAWALS = int(os.environ.get("BACKOFFICE_STORM_PAYOUTS", "120"))
 SEED = int(os.environ.get("BACKOFFICE_STORM_SEED", "0")) or random.randrange(1, 2**31)
 PER_CUSTOMER = 15
 DESKS = 2
