@@ -264,7 +264,7 @@ def test_every_column_of_every_fact_is_under_its_hash(as_role: str) -> None:
     small = world()
     small.put(small.server, deal(1, symbol="EURUSD"))
     small.put(small.lp, fill("e1", "o1"))
-    small.put(small.psp, psp_line("p1", "10"))
+    small.put(small.psp, psp_line("p1", "10", available_on=DAY))
     small.put(small.bank, bank_line("b1", "10"), bank_notice("n1", "10"))
     small.snapshot(1001, "10")
     another = {"bool": "NOT {0}", "text": "{0} || 'x'", "int8": "{0} + 1", "int4": "{0} + 1", "numeric": "{0} + 0.01"}
