@@ -157,7 +157,7 @@ def versions_of_the_rules(here: LegalEntity, number: int) -> Made:
 
 @builds("propose-payment-rules", "change-payment-rules")
 def rules_of(here: LegalEntity, number: int) -> Made:
-    return Made(kwargs={"pk": here.pk}, words=(here.name,))
+    return Made(kwargs={"pk": here.pk})
 
 
 def ready_for_files(here: LegalEntity, number: int) -> list[Payout]:
@@ -190,11 +190,16 @@ def house_bank(here: LegalEntity) -> OwnBank:
     return OwnBank.objects.latest("pk")
 
 
-@builds("file-payouts", "make-batch")
+@builds("file-payouts")
 def many_ready_for_files(here: LegalEntity, number: int) -> Made:
     house_bank(here)
     rows = ready_for_files(here, number)
     return Made(ids=tuple(row.pk for row in rows), words=("M-1",))
+
+
+@builds("make-batch")
+def a_batch(here: LegalEntity, number: int) -> Made:
+    return Made(ids=many_ready_for_files(here, number).ids)
 
 
 @builds("payment-files", "payment-file", "hand-out-file", "discard-file")
@@ -209,6 +214,11 @@ def many_files(here: LegalEntity, number: int) -> Made:
     return Made(kwargs={"pk": file.pk}, words=(file.message_id,))
 
 
-@builds("own-banks", "choose-own-bank", "change-own-bank", "import-status-report")
+@builds("import-status-report")
+def nothing_to_choose(here: LegalEntity, number: int) -> Made:
+    return Made()
+
+
+@builds("own-banks", "choose-own-bank", "change-own-bank")
 def accounts_to_pay_from(here: LegalEntity, number: int) -> Made:
     return Made(kwargs={"pk": house_bank(here).account_id}, words=("bank.CY17",))

@@ -87,6 +87,11 @@ def test_without_the_permission_the_answer_names_it(found, here):
     assert found.page.permission in answer.content.decode()
 
 
+def lists_rows(found):
+    """A list of rows that belong to entities, and not of the entities to choose from."""
+    return issubclass(found.page, ListPage) and found.page.queryset.model is not LegalEntity
+
+
 @every_page
 def test_with_the_permission_the_page_opens(found, here):
     rows = made(found, here)
@@ -114,7 +119,7 @@ def test_rows_of_another_entity_are_not_there(found, here):
         assert answer.status_code == 200
     html = answer.content.decode()
     assert [word for word in rows.words if word in html] == []
-    if issubclass(found.page, ListPage) and not found.arguments:
+    if lists_rows(found) and not found.arguments:
         assert answer.context["rows"] == []
         assert answer.context["total"].count == 0
 
@@ -133,11 +138,13 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_rows(found, here
         answer = client.get(address)
 
     more = 0
-    if issubclass(found.page, ListPage):
+    if lists_rows(found):
         assert len(answer.context["rows"]) == size
         if answer.context["pager"]["next"]:
             more = 2  # a list of more than one page asks how long it is: an estimate and a count
-    assert len(many) <= len(one) + more, "\n".join(query["sql"][:200] for query in many)
+    # On a slow machine a minute may have passed, and the session notes that it was seen.
+    asked = [query["sql"] for query in many if not query["sql"].startswith('UPDATE "signin_session"')]
+    assert len(asked) <= len(one) + more, "\n".join(sql[:200] for sql in asked)
 
 
 @every_action
