@@ -172,12 +172,14 @@ def ready_for_files(here: LegalEntity, number: int) -> list[Payout]:
 
 def house_bank(here: LegalEntity) -> OwnBank:
     """An account of the house to pay US dollars from."""
-    known = file_rows.own_banks().filter(entity=here).first()
-    if known is not None:
-        return known
+    return file_rows.own_banks().filter(entity=here).first() or another_bank(here)
+
+
+def another_bank(here: LegalEntity) -> OwnBank:
+    known = OwnBank.objects.count()
     account = chart.open_account(
-        actor=ROBOT, entity_id=here.pk, code="bank.CY17", currency="USD", name="Bank account", kind=Kind.ASSET,
-        striped=True,
+        actor=ROBOT, entity_id=here.pk, code=f"bank.CY17{known or ''}", currency="USD", name="Bank account",
+        kind=Kind.ASSET, striped=True,
     )  # fmt: skip
     maker = person(user("sam", "payments.ask_ownbank", entities=(here,)))
     checker = person(user("mia", "payments.approve_ownbank", entities=(here,)))
@@ -221,4 +223,5 @@ def nothing_to_choose(here: LegalEntity, number: int) -> Made:
 
 @builds("own-banks", "choose-own-bank", "change-own-bank")
 def accounts_to_pay_from(here: LegalEntity, number: int) -> Made:
-    return Made(kwargs={"pk": house_bank(here).account_id}, words=("bank.CY17",))
+    banks = [another_bank(here) for _ in range(number)]
+    return Made(kwargs={"pk": banks[-1].account_id}, words=("bank.CY17",))

@@ -121,7 +121,7 @@ def test_what_it_cannot_do_it_says_in_a_sentence(arguments, sentence, tmp_path):
 def test_an_unknown_report_names_those_there_are(tmp_path):
     builders.entity("CY")
 
-    with pytest.raises(CommandError, match="There are: .*daily_reconciliation"):
+    with pytest.raises(CommandError, match=r"There are: .*daily_reconciliation"):
         command(tmp_path, "--date", "2026-11-19", name="../../etc/passwd")
 
 

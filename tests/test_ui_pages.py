@@ -25,6 +25,8 @@ SEARCHED = [found for found in LISTS if found.page and found.page.filters and no
 ACTIONS = [found for found in PAGES if found.page and issubclass(found.page, ActionPage)]
 SCOPED = [found for found in PAGES if found.page and found.page.entity_path]
 EXPORT = "organisation.export_rows"
+# Lists of what waits for somebody: a partial index leaves the open ones, and those few are looked through.
+WORK = {"new-withdrawals", "to-pay", "in-doubt", "file-payouts"}
 
 pytestmark = pytest.mark.django_db
 
@@ -201,12 +203,14 @@ def test_every_sort_is_total_and_has_an_index(found, here):
         assert column.sort is None or column.sort in table.sorts, column.label
     for fields in table.sorts.values():
         paging.check(queryset, fields)
-        if not table.small:
+        if not table.small and found.route not in WORK:
             assert sorted_by_index(queryset, fields), f"no index begins with {fields}"
 
 
 @every_searched_list
 def test_every_text_filter_has_an_index(found, here):
+    if found.route in WORK:
+        return
     queryset = rows_of(found, here).select_related(None).order_by()
     for field, filter_ in found.page.filters.base_filters.items():
         for lookup in getattr(filter_, "lookups", list)():
