@@ -91,7 +91,8 @@ def test_without_the_permission_the_answer_names_it(found, here):
 
 def lists_rows(found):
     """A list of rows that belong to entities, and not of the entities to choose from."""
-    return issubclass(found.page, ListPage) and found.page.queryset.model is not LegalEntity
+    rows = getattr(found.page, "queryset", None)
+    return issubclass(found.page, ListPage) and (rows is None or rows.model is not LegalEntity)
 
 
 @every_page
@@ -161,6 +162,8 @@ def test_nothing_is_changed_without_the_token_of_the_form(found, here):
 @every_list
 def test_an_export_needs_its_own_permission(found, here, monkeypatch):
     monkeypatch.setattr(hooks, "_recorders", [lambda event: None])
+    if not lists_rows(found):
+        return
     address = found.address(made(found, here))
     address += ("&" if "?" in address else "?") + "export=csv"
 
