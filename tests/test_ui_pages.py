@@ -179,6 +179,8 @@ def test_an_export_needs_its_own_permission(found, here, monkeypatch):
 
 @every_list
 def test_the_number_of_queries_of_an_export_does_not_depend_on_its_rows(found, here, monkeypatch):
+    if not lists_rows(found):
+        return
     monkeypatch.setattr(hooks, "_recorders", [lambda event: None])
     address = found.address(made(found, here))
     address += ("&" if "?" in address else "?") + "export=csv"
