@@ -257,7 +257,7 @@ def test_the_number_of_queries_is_the_same_for_any_number_of_rows_days_and_entit
         client.get("/")
 
     assert len(many) == len(few)
-    assert len(many) <= 26
+    assert len(many) <= 27
 
 
 def test_reading_the_page_writes_nothing():

@@ -219,9 +219,7 @@ def test_every_text_filter_has_an_index(found, here):
     queryset = rows_of(found, here).select_related(None).order_by()
     for field, filter_ in found.page.filters.base_filters.items():
         for lookup in getattr(filter_, "lookups", list)():
-            plan = plan_of(queryset.filter(**{lookup: "12345"}))
-            column = lookup.replace("pk__", "id__").split("__")[-2]
-            assert re.search(rf'"Index Cond": "[^"]*{column}', plan), f"{field}: {lookup} reads the whole table"
+            assert found_by_index(queryset, lookup), f"{field}: {lookup} reads the whole table"
 
 
 @pytest.mark.parametrize("urlconf", URLCONFS)
@@ -295,6 +293,25 @@ def plan_of(queryset) -> str:
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = on")
+
+
+def found_by_index(queryset, lookup: str) -> bool:
+    """Whether the planner finds the text by an index. Over a handful of rows every index costs it the same, and what it
+    takes depends on the statistics of the moment: then the catalog tells if an index of all rows begins with it."""
+    *path, column, how = lookup.replace("pk__", "id__").split("__")
+    plan = plan_of(queryset.filter(**{lookup: "12345"}))
+    if re.search(rf'"Index Cond": "[^"]*{column}', plan):
+        return True
+    model = queryset.model
+    for step in path:
+        model = model._meta.get_field(step).related_model
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_indexdef(indexrelid, 1, true) FROM pg_index"
+            " WHERE indrelid = %s::regclass AND indpred IS NULL AND indisvalid",
+            [model._meta.db_table],
+        )
+        return how == "exact" and (column,) in cursor.fetchall()
 
 
 def sorted_by_index(queryset, fields) -> bool:

@@ -1,33 +1,23 @@
-"""One calculation of client money as a report: a page, and `?file=pdf`, csv or xlsx."""
+"""One calculation of client money as a report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
-from backoffice.organisation.selectors import scope
-from backoffice.ui.requests import actor_of
-from backoffice.ui.views import Crumb, DetailPage
+from backoffice.ui.views import Crumb
 from reconciliation.models import ClientMoneyRun
 from reporting.definitions import client_money
-from reporting.models import Format
 from reporting.records import Parameters, Report
-from reporting.render import RENDERERS, html
 from reporting.selectors import entities
-from reporting.services import runs
-
-EXPORT = "organisation.export_rows"
-_FILES = (Format.PDF, Format.XLSX, Format.CSV)
+from reporting.views.of_row import ReportOfRow
 
 
-class ClientMoneyReport(DetailPage):
-    """The report of one calculation. It is made when it is asked for, and can only come out as it did before."""
+class ClientMoneyReport(ReportOfRow):
+    """It can only come out as it did before: nothing later than the calculation is in it."""
 
     queryset = ClientMoneyRun.objects.select_related("entity")
-    template = "reporting/client_money.html"
     permission = "reconciliation.view_clientmoneyrun"
     nav = "client-money"
 
@@ -38,31 +28,8 @@ class ClientMoneyReport(DetailPage):
     def heading(self) -> str:
         return f"{client_money.TITLE} · {self.row.as_of} · {self.row.entity.code}"
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if "file" not in request.GET:
-            return super().get(request, *args, **kwargs)
-        scope.require(request.user, EXPORT)
-        run: ClientMoneyRun = self.row_or_404(self.queryset.all(), kwargs["pk"])
-        chosen = request.GET["file"]
-        if chosen not in _FILES:
-            raise Http404
-        report = _report(run)
-        body, name = RENDERERS[chosen].render(report), f"{report.stem}-{run.number}.{chosen}"
-        runs.handed_out(actor=actor_of(request), target=run, name=name, body=body)
-        response = HttpResponse(body, content_type=RENDERERS[chosen].content_type)
-        response["Content-Disposition"] = f'attachment; filename="{name}"'
-        return response
+    def report(self, row: ClientMoneyRun) -> Report:
+        return client_money.build(Parameters(row.as_of, tuple(entities.entities([row.entity_id])), row.cutoff_at))
 
-    def context(self, row: ClientMoneyRun, tab: str) -> Mapping[str, Any]:
-        report = _report(row)
-        return {
-            "report": report,
-            "facts": report.facts,
-            "parts": html.parts(report, paper=False),
-            "formats": _FILES if scope.may(self.user, EXPORT) else (),
-        }
-
-
-def _report(run: ClientMoneyRun) -> Report:
-    """The report as it stood when the run was made: nothing later is in it."""
-    return client_money.build(Parameters(run.as_of, tuple(entities.entities([run.entity_id])), run.cutoff_at))
+    def mark(self, row: ClientMoneyRun) -> str:
+        return str(row.number)
