@@ -99,6 +99,12 @@ class BankLineFilters(filters.Filters):
     entity = filters.Entities()
 
 
+class BankNoticeFilters(filters.Filters):
+    booked = filters.DateRange("booking_date", "Told for")
+    amount = filters.AmountRange("amount", "Amount")
+    entity = filters.Entities()
+
+
 class UnbookedFilters(filters.Filters):
     day = filters.DateRange("business_date", "Business day")
     entity = filters.Entities()

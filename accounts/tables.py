@@ -24,7 +24,7 @@ from backoffice.kernel import clock
 from backoffice.ui.columns import Column, Kind
 from backoffice.ui.components import Tone
 from backoffice.ui.tables import Table
-from integrations.models import BankLine, Deal, Fill, PspLine
+from integrations.models import BankLine, BankNotice, Deal, Fill, PspLine
 
 CLIENT_TONES: dict[str, Tone] = {
     ClientStatus.ACTIVE: Tone.GOOD,
@@ -233,6 +233,30 @@ class BankLineTable(Table):
 
     def link(self, row: BankLine) -> str:
         return reverse("bank-line", args=[row.pk])
+
+
+class BankNoticeTable(Table):
+    """What banks told beside their statements. It is never booked; it tells the parts of a batched line."""
+
+    columns = (
+        Column("booking_date", "Told for", Kind.DATE, sort="booked"),
+        Column("message", "Message", Kind.CODE),
+        Column("amount", "Amount", Kind.MONEY, currency="currency"),
+        Column("entry_amount", "Of an entry over", Kind.MONEY, currency="currency", hide_narrow=True),
+        Column("entry_reference", "Bank's reference", Kind.CODE, hide_narrow=True),
+        Column("counterparty", "Counterparty", width=28),
+        Column("remittance", "Remittance", wrap=True, width=48),
+        Column("end_to_end_id", "End-to-end id", Kind.CODE, hide_narrow=True),
+        Column("account", "Account", Kind.CODE, hide_narrow=True),
+        Column("received_at", "Received", Kind.DATETIME, hide_narrow=True),
+    )
+    sorts = {"booked": ("booking_date", "id")}
+    default_sort = "-booked"
+    empty = "No bank has told anything beside its statements."
+    empty_hint = "Hand in a camt.052, camt.054 or MT942 under Imports: it tells what is in batched lines."
+
+    def link(self, row: BankNotice) -> str:
+        return reverse("raw-message", args=[row.raw_id])
 
 
 class UnbookedTable(Table):

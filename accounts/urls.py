@@ -45,6 +45,7 @@ urlpatterns = [
     path("psp-lines/", facts.PspLineList.as_view(), name="psp-lines"),
     path("psp-lines/<int:pk>/", facts.PspLineDetail.as_view(), name="psp-line"),
     path("bank-lines/", facts.BankLineList.as_view(), name="bank-lines"),
+    path("bank-notices/", facts.BankNoticeList.as_view(), name="bank-notices"),
     path("bank-lines/<int:pk>/", facts.BankLineDetail.as_view(), name="bank-line"),
     path("unbooked/", facts.UnbookedList.as_view(), name="unbooked"),
 ]

@@ -45,6 +45,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "reconcile yesterday": {"task": "reconciliation.nightly", "schedule": crontab(minute="30")},
     # What we want of each login against its server: a suspension that is not one must not wait for the night.
     "find drift": {"task": "reconciliation.find_drift", "schedule": 1800.0},
+    "grade breaks": {"task": "reconciliation.grade", "schedule": 3600.0},
     # Wakes queued reports and finds those whose worker died.
     "sweep reports": {"task": "reporting.sweep", "schedule": 60.0},
     # Roles and waivers that have run out; they do not count from the moment on, this takes them out of the tables.

@@ -9,13 +9,14 @@ from backoffice.health import healthz
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
+    # Before the others: webhooks come most often, and every address in front of theirs is tried first.
+    path("", include("integrations.urls")),
     path("", include("backoffice.signin.urls")),
     path("", include("backoffice.approvals.urls")),
     path("", include("backoffice.audit.urls")),
     path("", include("backoffice.access.urls")),
     path("admin/", site.urls),
     path("", include("ledger.urls")),
-    path("", include("integrations.urls")),
     path("", include("accounts.urls")),
     path("", include("payments.urls")),
     path("", include("reconciliation.urls")),

@@ -14,6 +14,7 @@ NAMES = {
     "ledger-single": "benchmarks.ledger_single",
     "ingest": "benchmarks.ingest",
     "recon": "benchmarks.recon",
+    "cash": "benchmarks.cash",
     "list": "benchmarks.listing",
     "clients": "benchmarks.clients",
     "sealing": "benchmarks.sealing",

@@ -3,7 +3,7 @@ from django.apps import AppConfig
 
 class IntegrationsConfig(AppConfig):
     name = "integrations"
-    app_functions = ("integrations_bank_parts", "integrations_webhook_complete")
+    app_functions = ("integrations_bank_parts", "integrations_webhook_complete", "integrations_webhook_door")
 
     def ready(self) -> None:
         from backoffice.audit import streams

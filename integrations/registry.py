@@ -55,6 +55,25 @@ BY_PROFILE = csv_profile.READER.name
 SHIPPED_PROFILES = csv_profile.SHIPPED
 Looked = csv_profile.Looked
 look_by_profile = csv_profile.look
+# Readers of PSPs that pay out to a bank account: who sends that money is a setting of the connection, and the booking
+# knows a bank line without a reference by it (accounts: booking/payouts.py).
+PAYING_OUT = frozenset(
+    (adyen.READER.name, checkout.READER.name, csv_profile.READER.name, paypal_stl.READER.name, stripe.READER.name)
+)
+PAYOUT_SENDER = (
+    Setting(
+        "payout_accounts",
+        "Payouts come from",
+        "IBANs or account numbers the PSP pays out from, with ; between them.",
+        False,
+    ),
+    Setting(
+        "payout_names",
+        "Payouts are sent by",
+        "Whole names of the sender as the bank shows them, with ; between them. Only where no account is named.",
+        False,
+    ),
+)
 SERVERS: dict[str, TradeServerAdapter] = {mt5_webapi.ADAPTER.name: mt5_webapi.ADAPTER}
 GATEWAYS: dict[str, PspGatewayAdapter] = {
     gateway.name: gateway for gateway in (checkout_gateway.ADAPTER, coinspaid_gateway.ADAPTER)
@@ -74,7 +93,8 @@ def title(name: str) -> str:
 def settings_of(name: str) -> tuple[Setting, ...]:
     """The settings an adapter asks for; an unknown name has none."""
     found = READERS.get(name) or SERVERS.get(name) or GATEWAYS.get(name)
-    return tuple(found.settings) if found else ()
+    own = tuple(found.settings) if found else ()
+    return (*own, *PAYOUT_SENDER) if name in PAYING_OUT else own
 
 
 def is_server(name: str) -> bool:

@@ -146,9 +146,8 @@ class PayoutOrderTable(Table):
         Column("psp_reference", "PSP's reference", Kind.CODE, hide_narrow=True),
         Column(orders.next_step_of_payout, "Next step", wrap=True, width=60),
         Column("error", "What was said", wrap=True, width=60, hide_narrow=True),
-        Column("asked_at", "Asked", Kind.DATETIME),
-        Column("state_at", "Since", Kind.DATETIME, hide_narrow=True),
-        Column("pk", "Order", Kind.CODE, sort="id", hide_narrow=True),
+        Column("asked_at", "Asked", Kind.DATETIME, sort="id"),
+        Column("pk", "Order", Kind.CODE, hide_narrow=True),
     )
     sorts = {"id": ("pk",)}
     default_sort = "-id"
@@ -275,8 +274,8 @@ class WebhookTable(Table):
         Column("merchant_reference", "Our reference", Kind.CODE),
         Column("psp_reference", "Provider's reference", Kind.CODE, hide_narrow=True),
         Column("amount", "Amount", Kind.MONEY, currency="currency"),
-        Column("status", "In the provider's words", wrap=True, width=30, hide_narrow=True),
-        Column("why", "Why not", wrap=True, width=40, hide_narrow=True),
+        # Either the provider's word, or why it was not taken.
+        Column(lambda w: w.why or w.status, "What it says, or why not", wrap=True, width=40, hide_narrow=True),
     )
     sorts = {"id": ("pk",)}
     default_sort = "-id"

@@ -7,6 +7,7 @@ from django.urls import path
 from integrations.views import commands, connections, imports, orders, profiles, webhooks
 
 urlpatterns = [
+    path("hooks/<str:token>/", webhooks.receive, name="receive-webhook"),
     path("connections/", connections.ConnectionList.as_view(), name="connections"),
     path("connections/add/", connections.AddConnection.as_view(), name="add-connection"),
     path("connections/<int:pk>/", connections.ConnectionDetail.as_view(), name="connection"),
@@ -35,7 +36,6 @@ urlpatterns = [
     path("imports/<int:pk>/discard/", imports.DiscardImport.as_view(), name="discard-import"),
     path("imports/<int:pk>/accept/", imports.AskAcceptHeld.as_view(), name="accept-held"),
     path("imports/<int:pk>/rejected/", imports.RejectionList.as_view(), name="rejections"),
-    path("hooks/<str:token>/", webhooks.receive, name="receive-webhook"),
     path("webhooks/", webhooks.WebhookList.as_view(), name="webhooks"),
     path("webhooks/<int:pk>/", webhooks.WebhookDetail.as_view(), name="webhook"),
     path("connections/<int:pk>/webhooks/", webhooks.SetUpWebhooks.as_view(), name="set-up-webhooks"),

@@ -14,17 +14,18 @@ from backoffice.approvals import registry
 from backoffice.approvals.registry import Action, Change, Check, Level
 from backoffice.kernel import clock
 from backoffice.kernel.money import Money
-from backoffice.organisation.models import LegalEntity
+from backoffice.organisation.models import FxRate, LegalEntity
 from backoffice.organisation.selectors import currencies
 from ledger.models import LedgerAccount
 from ledger.selectors import closing as found
 from ledger.selectors.lines import lines_of
-from ledger.services import closing, manual, periods
+from ledger.services import closing, manual, periods, rates
 from ledger.services.manual import ManualLine
 
 MANUAL_JOURNAL = "ledger.manual_journal"
 REOPEN = "ledger.reopen"
 CLOSE_PERIOD = "ledger.close_period"
+ENTER_RATE = "ledger.enter_rate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,24 @@ class ClosePeriod:
     last_day: date
 
 
+@dataclass(frozen=True, slots=True)
+class EnterRate:
+    """One `base` is `rate` `quote` at the close of `day`. It holds for every entity; `entity_id` is whose people
+    decide."""
+
+    entity_id: int
+    day: date
+    base: str
+    quote: str
+    rate: Decimal
+    reason: str
+
+
 def register() -> None:
     _register_manual()
     _register_reopen()
     _register_period()
+    _register_rate()
 
 
 def _register_manual() -> None:
@@ -136,6 +151,57 @@ def _register_period() -> None:
             reasons={"MONTH": "the month is done", registry.OTHER: "other"},
         )
     )
+
+
+def _register_rate() -> None:
+    registry.register(
+        Action(
+            name=ENTER_RATE,
+            title="Enter a reference rate",
+            payload=EnterRate,
+            use_case=rates.enter,
+            knows_request=True,
+            rehearse=rates.enter,
+            entity_id=lambda p: p.entity_id,
+            target=lambda p: f"ledger.manualrate:{p.base}/{p.quote}:{p.day}",
+            target_version=lambda p: _words(_by_hand(p)),
+            summary=lambda p: f"{p.base}/{p.quote} of {p.day}: {p.rate.normalize():f} by hand",
+            ask="ledger.ask_manualrate",
+            decide="ledger.approve_manualrate",
+            view="organisation.view_fxrate",
+            checks=lambda p: [_beside_others(p)],
+            changes=lambda p: [
+                Change(f"{p.base}/{p.quote} of {p.day}", _words(_by_hand(p)), f"{p.rate.normalize():f}")
+            ],
+            page=lambda p: f"{reverse('fx-rates')}?base={p.base}&quote={p.quote}",
+            reasons={
+                "MISSING": "no source has it",
+                "WRONG": "the source's rate is wrong",
+                "AGREED": "agreed in a contract",
+                registry.OTHER: "other",
+            },
+        )
+    )
+
+
+def _by_hand(payload: EnterRate) -> FxRate | None:
+    return rates.newest(payload.day, payload.base, payload.quote)
+
+
+def _words(row: FxRate | None) -> str:
+    return "none" if row is None else f"{row.rate.normalize():f} (version {row.version})"
+
+
+def _beside_others(payload: EnterRate) -> Check:
+    """How far it is from what the sources say: most mistakes are a digit, or the pair the wrong way round."""
+    label = "Near the sources' rate"
+    try:
+        known = currencies.quoted(payload.base, payload.quote, payload.day)
+    except currencies.NoRate:
+        return Check(Level.AMBER, label, "no source has this pair")
+    off = abs(payload.rate / known.rate - 1) * 100
+    level = Level.RED if off > 10 else Level.AMBER if off > 1 else Level.GREEN
+    return Check(level, label, f"{off:.2f} % from {known.rate.normalize():.6f} of {known.source}, {known.date}")
 
 
 def _size(payload: ManualJournal) -> Money:

@@ -18,6 +18,7 @@ class RateFilters(filters.Filters):
     date = filters.DateRange("date", "Day")
     base = filters.Exact("base_id", "Base", hint="EUR")
     quote = filters.Exact("quote_id", "Quote", hint="USD")
+    source = filters.Exact("source", "Source", hint="MANUAL")
 
 
 class LedgerAccountFilters(filters.Filters):

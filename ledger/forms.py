@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 
 from backoffice.kernel import clock, money
-from backoffice.organisation.models import LegalEntity
+from backoffice.organisation.models import Currency, LegalEntity
 from backoffice.ui.fields import DayField
 from ledger.models import LedgerAccount
 from ledger.services.manual import ManualLine
@@ -110,6 +110,31 @@ class ReopenForm(forms.Form):
         field = self.fields["entity"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = entities if entities is not None else LegalEntity.objects.none()
+
+
+class RateForm(forms.Form):
+    """How much of the quote currency one unit of the base currency was at the close of a day."""
+
+    entity = forms.ModelChoiceField(LegalEntity.objects.none(), help_text="Whose approvers decide. It holds for all.")
+    day = DayField(help_text="The close of which day.")
+    base = forms.ModelChoiceField(Currency.objects.order_by("code"), label="One unit of")
+    quote = forms.ModelChoiceField(Currency.objects.order_by("code"), label="Is so many")
+    rate = forms.CharField(max_length=40, help_text="With a point: 1.0850.")
+    reason = forms.CharField(
+        max_length=200, widget=forms.Textarea(attrs={"rows": 2}), help_text="Why no source has it; kept with the rate."
+    )
+
+    def __init__(self, *args: Any, entities: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["entity"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = entities
+
+    def clean_rate(self) -> Decimal:
+        try:
+            return money.parse(self.cleaned_data["rate"], field="rate")
+        except money.BadAmount as error:
+            raise forms.ValidationError(str(error)) from error
 
 
 class StatementForm(forms.Form):

@@ -60,6 +60,16 @@ class LedgerAccountTable(Table):
         return "muted" if row.closed_at else ""
 
 
+def _why(row: FxRate) -> str:
+    entered = getattr(row, "entered", None)
+    return entered.reason if entered is not None else ""
+
+
+def _request_of(row: FxRate) -> str | None:
+    entered = getattr(row, "entered", None)
+    return reverse("request", args=[entered.request_id]) if entered is not None else None
+
+
 class RateTable(Table):
     """Reference rates with all their versions: one `base` buys `rate` of `quote`."""
 
@@ -69,7 +79,8 @@ class RateTable(Table):
         Column(lambda row: _plain(row.rate), "Rate", Kind.CODE, align="right"),
         Column(lambda row: _plain(row.bid), "Bid", Kind.CODE, align="right", hide_narrow=True),
         Column(lambda row: _plain(row.ask), "Ask", Kind.CODE, align="right", hide_narrow=True),
-        Column("source", "Source", Kind.CODE),
+        Column("source", "Source", Kind.CODE, link=_request_of),
+        Column(_why, "Why by hand", wrap=True, hide_narrow=True),
         Column("version", "Version", Kind.NUMBER),
         Column("published_at", "Published", Kind.DATETIME, hide_narrow=True),
         Column("pk", "Number", Kind.CODE, sort="id", hide_narrow=True),
@@ -77,7 +88,7 @@ class RateTable(Table):
     sorts = {"id": ("pk",)}
     default_sort = "-id"
     empty = "No rates fit."
-    empty_hint = "Rates of the ECB are imported under Imports."
+    empty_hint = "Rates of the ECB are imported under Imports; one that no source has is entered here by two people."
 
     def row_class(self, row: FxRate) -> str:
         return "muted" if row.version > 1 else ""

@@ -17,5 +17,6 @@ urlpatterns = [
     path("close/", views.Close.as_view(), name="close"),
     path("close/month/", views.AskPeriod.as_view(), name="close-period"),
     path("rates/", views.RateList.as_view(), name="fx-rates"),
+    path("rates/enter/", views.EnterRate.as_view(), name="enter-rate"),
     path("ledger-accounts/<int:pk>/", views.LedgerAccountDetail.as_view(), name="ledger-account"),
 ]

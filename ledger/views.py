@@ -162,12 +162,17 @@ class AskManualJournal(GatedPage):
         return ("The journal is tried out now and booked when another person approves it.",)
 
 
+def _in_close(_: Page) -> Sequence[Crumb]:
+    return (Crumb("Close", reverse("close")),)
+
+
 class CloseDay(ActionPage):
     title = "Close a business day"
     permission = "ledger.close_day"
     form = forms.CloseDayForm
     submit_label = "Close the day"
-    nav = "ledger-accounts"
+    nav = "close"
+    crumbs = _in_close
 
     def form_arguments(self, target: Any) -> Mapping[str, Any]:
         return {"entities": scope.entities_of(self.user), "initial": _asked(self.request)}
@@ -223,6 +228,7 @@ class Close(Page):
 
 class AskPeriod(GatedPage):
     title = "Close a month"
+    crumbs = _in_close
     permission = "ledger.ask_period"
     form = forms.PeriodForm
     action = actions.CLOSE_PERIOD
@@ -243,11 +249,40 @@ class AskPeriod(GatedPage):
 
 class RateList(ListPage):
     title = "Rates"
-    queryset = FxRate.objects.all()
+    queryset = FxRate.objects.select_related("entered")
     table = tables.RateTable
     filters = filters.RateFilters
     permission = "organisation.view_fxrate"
     entity_path = ""
+    buttons = (Button("Enter a rate", "enter-rate", "ledger.ask_manualrate"),)
+
+
+class EnterRate(GatedPage):
+    """For a day on which no source has it. Another entry of the same pair and day is its next version."""
+
+    title = "Enter a reference rate"
+    permission = "ledger.ask_manualrate"
+    form = forms.RateForm
+    action = actions.ENTER_RATE
+    nav = "fx-rates"
+
+    def crumbs(self) -> Sequence[Crumb]:
+        return (Crumb("Rates", reverse("fx-rates")),)
+
+    def form_arguments(self, target: Any) -> Mapping[str, Any]:
+        return {"entities": scope.entities_of(self.user)}
+
+    def payload(self, form: Any, target: Any) -> actions.EnterRate:
+        data = form.cleaned_data
+        return actions.EnterRate(
+            data["entity"].pk, data["day"], data["base"].pk, data["quote"].pk, data["rate"], data["reason"]
+        )
+
+    def consequences(self, target: Any) -> Sequence[str]:
+        return (
+            "The rate is kept as a version of the source MANUAL when another person approves it.",
+            "It counts only where a rule names this source; what asks for any source does not see it.",
+        )
 
 
 def _asked(request: HttpRequest) -> dict[str, Any]:
@@ -265,7 +300,8 @@ class AskReopen(GatedPage):
     permission = "ledger.ask_reopen"
     form = forms.ReopenForm
     action = actions.REOPEN
-    nav = "ledger-accounts"
+    nav = "close"
+    crumbs = _in_close
 
     def form_arguments(self, target: Any) -> Mapping[str, Any]:
         return {"entities": scope.entities_of(self.user)}

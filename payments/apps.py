@@ -8,8 +8,6 @@ class PaymentsConfig(AppConfig):
         from accounts.selectors import desks
         from backoffice.organisation.selectors import scope
         from backoffice.outbox import registry as outbox
-        from backoffice.ui import panels
-        from backoffice.ui.navigation import Item, register
         from integrations import registry
         from ledger import registry as closing_list
         from payments.actions import chargebacks as chargeback_actions
@@ -17,10 +15,9 @@ class PaymentsConfig(AppConfig):
         from payments.actions import fraud as fraud_actions
         from payments.actions import inside as inside_actions
         from payments.actions import outside as outside_actions
-        from payments.selectors import alerts, cases, closing, disputed, lists
+        from payments.selectors import cases, closing, disputed
         from payments.services import deposits, inside, payouts, sending
         from payments.services.mails import KIND, ClientMailSender
-        from payments.views import client
 
         file_actions.register()
         closing_list.on_day(closing.of_day)
@@ -39,7 +36,19 @@ class PaymentsConfig(AppConfig):
         registry.on_operated(sending.on_operated)
         registry.on_operated(deposits.on_operated)
         registry.on_paid(payouts.on_paid)
+        registry.wake_on_webhooks("payments.read_events")
+        registry.wake_on_webhooks("payments.read_disputes")
+        self._pages()
+
+    def _pages(self) -> None:
+        from backoffice.ui import panels
+        from backoffice.ui.navigation import Item, register
+        from payments.selectors import alerts, cases, lists
+        from payments.views import client, linked
+
         panels.add("client", client.panel)
+        for route, provider in linked.providers().items():
+            panels.add(route, provider)
         view = "payments.view_moneyrequest"
         register(
             Item("Payments", "Withdrawals", "withdrawals", view, 27, "m", lists.new_withdrawals),
@@ -49,6 +58,7 @@ class PaymentsConfig(AppConfig):
             Item("Payments", "Receipts to allocate", "receipts", "payments.ask_deposit", 29),
             Item("Payments", "Chargebacks", "chargebacks", cases.VIEW, 29, counter=cases.due_count),
             Item("Payments", "Payment files", "payment-files", "payments.view_paymentfile", 29),
+            Item("Payments", "Accounts to pay from", "own-banks", "payments.view_ownbank", 29),
             Item("Payments", "Fraud alerts", "fraud-alerts", alerts.VIEW, 29, counter=alerts.waiting),
             Item("Payments", "Payees", "payees", "payments.view_payee", 29, "s"),
             Item("Payments", "Desk rules", "payment-rules", "payments.view_paymentrule", 29),

@@ -15,6 +15,7 @@ urlpatterns = [
     path("money/<int:pk>/", requests.RequestDetail.as_view(), name="money-request"),
     path("clients/<int:pk>/withdraw/", withdrawals.SubmitWithdrawal.as_view(), name="submit-withdrawal"),
     path("money/<int:pk>/ask/", withdrawals.AskWithdrawal.as_view(), name="ask-withdrawal"),
+    path("money/<int:pk>/split/", withdrawals.SplitWithdrawal.as_view(), name="split-withdrawal"),
     path("money/<int:pk>/reject/", withdrawals.RejectWithdrawal.as_view(), name="reject-withdrawal"),
     path("money/<int:pk>/take-back/", withdrawals.TakeBack.as_view(), name="take-back-withdrawal"),
     path("money/<int:pk>/send/", withdrawals.SendWithdrawal.as_view(), name="send-withdrawal"),

@@ -8,8 +8,10 @@ from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils.safestring import SafeString
 
+from backoffice.kernel import clock
 from backoffice.ui import controls, filters
-from reconciliation.models import CLASSES, OPEN_STATES, BreakState, Kind, Rung, RunState, SuggestionState
+from reconciliation.models import CLASSES, OPEN_STATES, BreakState, Kind, Rung, RunState, Severity, SuggestionState
+from reconciliation.selectors.open_breaks import BUCKETS, aged
 
 
 class OpenOrState(filters.MultiChoice):
@@ -53,9 +55,36 @@ class MatchedReference(filters.Search):
         return qs.filter(Q(key__startswith=f"ref:{said}") | Q(key__startswith=f"payout:{said}")) if said else qs
 
 
+class Overdue(filters.YesNo):
+    """Open breaks that nobody has taken in time, or that are not closed in time."""
+
+    def __init__(self) -> None:
+        super().__init__("overdue", "Overdue")
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        if not value:
+            return qs
+        late = Q(resolve_by__lte=clock.now()) | Q(assignee=None, own_by__lte=clock.now())
+        over = Q(state__in=OPEN_STATES) & late
+        return qs.filter(over) if value == "yes" else qs.exclude(pk__in=qs.filter(over).values("pk"))
+
+
+class Ageing(filters.Choice):
+    """Open breaks by their age in business days of their entity's calendar."""
+
+    def __init__(self) -> None:
+        super().__init__("business_date", "Age", [(label, f"{label} business days") for label, _ in BUCKETS])
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return qs.filter(aged(value, clock.today()), state__in=OPEN_STATES) if value else qs
+
+
 class BreakFilters(filters.Filters):
     search = WhatItIsAbout()
     state = OpenOrState()
+    severity = filters.MultiChoice("severity", "Severity", [(str(value), label) for value, label in Severity.choices])
+    overdue = Overdue()
+    age = Ageing()
     kind = filters.Choice("kind", "Reconciliation", [(k.value, k.value) for k in Kind])
     klass = filters.MultiChoice("klass", "Class", [(c.code, c.title) for c in CLASSES.values()])
     day = filters.DateRange("business_date", "Business day")

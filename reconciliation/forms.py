@@ -12,6 +12,7 @@ from backoffice.organisation.models import LegalEntity, User
 from backoffice.ui.fields import DayField
 from ledger.models import LedgerAccount
 from reconciliation.models import Kind, Regime, SegregatedAccount
+from reconciliation.services.by_hand import DIFFERENCES
 
 
 class AssignForm(forms.Form):
@@ -32,6 +33,48 @@ class ExplainForm(forms.Form):
 
 class ReasonForm(forms.Form):
     reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), help_text="Kept with the break.")
+
+
+class SearchLinesForm(forms.Form):
+    """What lines to look for; everything is optional but the day."""
+
+    day = DayField(label="Around the day")
+    around = forms.IntegerField(min_value=0, max_value=45, label="Days before and after")
+    amount = forms.DecimalField(required=False, max_digits=38, decimal_places=18, label="Amount, without sign")
+    text = forms.CharField(required=False, max_length=100, label="Reference, name or text")
+    ours_currency = forms.CharField(max_length=10, label="Currency of ours")
+    theirs_currency = forms.CharField(max_length=10, label="Currency of theirs")
+
+
+class ByHandForm(forms.Form):
+    """Lines of two sides, what they differ by, and why they are the same money. `search` is the form above it."""
+
+    ours = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple,
+        label="Ours: server and wallets",
+        help_text="With our reference, not matched.",
+    )
+    theirs = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple,
+        label="Theirs: PSP and bank",
+        help_text="Lines with something left of them.",
+    )
+    difference = forms.ChoiceField(choices=list(DIFFERENCES.items()), required=False, label="What they differ by is")
+    reason = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 3}),
+        max_length=300,
+        help_text="Why they are the same money, for the person who decides. Kept with the match.",
+    )
+
+    def __init__(self, *args: Any, search: SearchLinesForm, ours: Any, theirs: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.search = search
+        for name, choices in (("ours", ours), ("theirs", theirs)):
+            field = self.fields[name]
+            assert isinstance(field, forms.MultipleChoiceField)
+            field.choices = choices
+            if not choices:
+                field.help_text = "No line fits. Look for other days, amounts or words above."
 
 
 class StartRunForm(forms.Form):

@@ -30,6 +30,7 @@ from reconciliation.models import (
     Run,
     Rung,
     RunState,
+    Severity,
     Suggestion,
     SuggestionState,
 )
@@ -48,6 +49,12 @@ RUN_TONES: dict[str, Tone] = {
     RunState.DONE: Tone.GOOD,
     RunState.FAILED: Tone.BAD,
 }
+SEVERITY_TONES: dict[int, Tone] = {
+    Severity.LOW: Tone.NEUTRAL,
+    Severity.MEDIUM: Tone.INFO,
+    Severity.HIGH: Tone.WARN,
+    Severity.CRITICAL: Tone.BAD,
+}
 CLASS_TITLES = {code: item.title for code, item in CLASSES.items()}
 
 
@@ -59,6 +66,14 @@ def ages_of(rows: Sequence[Break]) -> list[int]:
     )
 
 
+def due(item: Break) -> SafeString:
+    """Until when somebody has to have taken it, or closed it; said louder when that is over."""
+    if item.due_at is None:
+        return components.nothing("closed" if not item.is_open else "not graded yet")
+    shown = components.moment(item.due_at, zone=False)
+    return join([components.pill("overdue", Tone.BAD), " ", shown]) if item.due_at <= clock.now() else shown
+
+
 class BreakTable(Table):
     columns = (
         Column("pk", "Break", Kind.CODE),
@@ -67,12 +82,23 @@ class BreakTable(Table):
         Column("amount", "Difference", Kind.MONEY, currency="currency"),
         Column("business_date", "Business day", Kind.DATE, sort="day"),
         Column(lambda b: components.business_age(b.age), "Age", export=lambda b: b.age),
+        Column(
+            lambda b: components.pill(b.get_severity_display(), SEVERITY_TONES[b.severity]),
+            "Severity",
+            sort="severity",
+            export=lambda b: b.get_severity_display(),
+        ),
+        Column(due, "Due (UTC)", export=lambda b: b.due_at),
         Column("state", "State", Kind.STATUS, tones=BREAK_TONES, labels=dict(BreakState.choices)),
         Column(lambda b: b.assignee or f"{b.owner_role} desk", "Owner", Kind.ACTOR),
         Column("entity.code", "Entity", Kind.CODE, hide_narrow=True),
         Column("opened_at", "Opened", Kind.DATETIME, sort="opened", hide_narrow=True),
     )
-    sorts = {"opened": ("opened_at", "id"), "day": ("business_date", "id")}
+    sorts = {
+        "opened": ("opened_at", "id"),
+        "day": ("business_date", "id"),
+        "severity": ("severity", "opened_at", "id"),
+    }
     default_sort = "-opened"
     bulk = (BulkAction("Assign", "assign-breaks", "reconciliation.assign_break"),)
     empty = "No breaks fit."
@@ -138,13 +164,19 @@ class ClientMoneyTable(Table):
         return "bad" if row.is_short else ""
 
 
+def _in_run(row: Any, amount: Decimal) -> Money:
+    """An amount in the currency of the row's run, with that currency's decimals: sums keep 18."""
+    currency = row.run.currency
+    return Money(round(amount, currency.exponent), currency.pk)
+
+
 class OwedTable(Table):
     """What each client is owed, in a run."""
 
     columns = (
         Column(lambda r: r.client.number if r.client else "nobody named", "Client", Kind.CODE),
-        Column(lambda r: Money(r.equity, r.run.currency_id), "Sum of parts", Kind.MONEY),
-        Column(lambda r: Money(r.requirement, r.run.currency_id), "Requirement", Kind.MONEY),
+        Column(lambda r: _in_run(r, r.equity), "Sum of parts", Kind.MONEY),
+        Column(lambda r: _in_run(r, r.requirement), "Requirement", Kind.MONEY),
     )
     default_sort = ""
     empty = "No client was owed anything."
@@ -164,7 +196,7 @@ class PartTable(Table):
         Column(lambda r: r.get_part_display(), "Part", Kind.TEXT),
         Column("what", "What", Kind.TEXT),
         Column(lambda r: Money(r.amount, r.currency_id), "Amount", Kind.MONEY),
-        Column(lambda r: Money(r.converted, r.run.currency_id), "In the run's currency", Kind.MONEY),
+        Column(lambda r: _in_run(r, r.converted), "In the run's currency", Kind.MONEY),
         Column("source", "Source", Kind.CODE, hide_narrow=True),
     )
     default_sort = ""
@@ -179,7 +211,7 @@ class HeldTable(Table):
         Column(lambda r: "counts" if r.counted else "left outside", "Resource", Kind.TEXT),
         Column(lambda r: Money(r.balance, r.currency_id), "In the books", Kind.MONEY),
         Column(lambda r: None if r.at_bank is None else Money(r.at_bank, r.currency_id), "Bank's lines", Kind.MONEY),
-        Column(lambda r: Money(r.converted, r.run.currency_id), "In the run's currency", Kind.MONEY),
+        Column(lambda r: _in_run(r, r.converted), "In the run's currency", Kind.MONEY),
     )
     default_sort = ""
     empty = "There is no bank account yet. Ask for one under Client bank accounts."
@@ -256,14 +288,24 @@ def _parameters(row: Rule) -> str:
     return json.dumps(row.parameters, sort_keys=True, ensure_ascii=False)
 
 
+def parameters_in_words(rule: Rule) -> str:
+    """Such as “external days 3; fee rate CY 0.025”; what is empty is left out."""
+    given = [(name.replace("_", " "), value) for name, value in sorted(rule.parameters.items())]
+    return "; ".join(f"{name} {_in_words(value)}" for name, value in given if value not in ({}, [], ""))
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name or 'others'} {part}" for name, part in sorted(value.items()))
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 class RuleTable(Table):
     small = True
     columns = (
         Column("kind", "Reconciliation"),
         Column("version", "Version", Kind.NUMBER),
-        Column(
-            lambda r: json.dumps(r.parameters, sort_keys=True, ensure_ascii=False), "Parameters", wrap=True, width=80
-        ),
+        Column(parameters_in_words, "Parameters", wrap=True, width=80, export=_parameters),
         Column("note", "For", wrap=True),
         Column("made_by", "Made by", Kind.ACTOR),
         Column("made_at", "Made", Kind.DATETIME, sort="made"),
@@ -286,8 +328,17 @@ def _part(name: str) -> Callable[[Any], Money | None]:
 class SettlementTable(Table):
     columns = (
         Column(lambda p: p.payout_key or p.psp_reference, "Payout"),
+        Column(
+            lambda p: "proves" if p.settlement.proves else "differs",
+            "State",
+            Kind.STATUS,
+            tones={"proves": Tone.GOOD, "differs": Tone.BAD},
+        ),
         Column("connection.name", "PSP"),
         Column("business_date", "Day", Kind.DATE),
+        Column(_part("paid"), "Paid out", Kind.MONEY),
+        Column(_part("received"), "Bank receipt", Kind.MONEY),
+        Column(_part("expected"), "By the lines", Kind.MONEY),
         Column(_part("captured"), "Captured", Kind.MONEY),
         Column(_part("fees"), "Fees", Kind.MONEY),
         Column(_part("reserves"), "Reserves", Kind.MONEY),
@@ -295,10 +346,6 @@ class SettlementTable(Table):
         Column(_part("chargebacks"), "Chargebacks", Kind.MONEY),
         Column(_part("chargeback_fees"), "Chargeback fees", Kind.MONEY),
         Column(_part("other"), "Other", Kind.MONEY, hide_narrow=True),
-        Column(_part("expected"), "By the lines", Kind.MONEY),
-        Column(_part("paid"), "Paid out", Kind.MONEY),
-        Column(_part("received"), "Bank receipt", Kind.MONEY),
-        Column(lambda p: "proves" if p.settlement.proves else "differs", "State"),
         Column("booked_at", "Booked", Kind.DATETIME, sort="booked", hide_narrow=True),
     )
     sorts = {"booked": ("booked_at", "id")}

@@ -6,7 +6,7 @@ from celery import shared_task
 
 from backoffice.kernel import clock
 from backoffice.kernel.actor import System
-from reconciliation.services import nightly, runs
+from reconciliation.services import grading, nightly, runs
 
 
 @shared_task(name="reconciliation.run", soft_time_limit=1800, time_limit=1860)
@@ -27,3 +27,8 @@ def reconcile_yesterday(**_: object) -> None:
 @shared_task(name="reconciliation.find_drift", soft_time_limit=1800, time_limit=1860)
 def find_drift(**_: object) -> None:
     nightly.find_drift(actor=System("drift"), today=clock.today())
+
+
+@shared_task(name="reconciliation.grade", soft_time_limit=600, time_limit=660)
+def grade(**_: object) -> None:
+    grading.grade()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from reconciliation.views import breaks as views
-from reconciliation.views import cash, client_money
+from reconciliation.views import by_hand, cash, client_money
 
 urlpatterns = [
     path("breaks/", views.BreakList.as_view(), name="breaks"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("breaks/<int:pk>/explain/", views.ExplainBreak.as_view(), name="explain-break"),
     path("breaks/<int:pk>/fetch/", views.FetchBreak.as_view(), name="fetch-break"),
     path("breaks/<int:pk>/push-again/", views.PushAgain.as_view(), name="push-again"),
+    path("breaks/<int:pk>/match/", by_hand.MatchByHand.as_view(), name="match-by-hand"),
     path("breaks/<int:pk>/resolve/", views.ResolveBreak.as_view(), name="resolve-break"),
     path("breaks/<int:pk>/write-off/", views.AskWriteOff.as_view(), name="write-off"),
     path("client-money/", client_money.ClientMoneyList.as_view(), name="client-money"),

@@ -12,7 +12,7 @@ from typing import Any
 
 from integrations.adapters.mt5_webapi import ADAPTER
 from integrations.adapters.mt5_webapi.client import Client
-from integrations.adapters.mt5_webapi.transport import parse_address
+from integrations.adapters.transport import parse_address
 from integrations.ports import TradeServer
 from integrations.simulators.mt5_webapi import Simulator
 from integrations.simulators.mt5_webapi.challenge import Secret

@@ -10,11 +10,11 @@ from accounts.models import Client, FlagKind, Reason, Restriction, RestrictionKi
 from accounts.services import clients, flags, papers, restrictions
 from accounts.services.clients import Login
 from backoffice.organisation.models import LegalEntity
-from integrations.models import BankLine, Connection, Deal, Fill, PspLine
+from integrations.models import BankLine, BankNotice, Connection, Deal, Fill, PspLine
 from integrations.records import Record
 from tests.builders import ROBOT
 from tests.pages import Made, builds
-from tests.worlds import World, bank_line, deal, deposit, fill, psp_line, world
+from tests.worlds import World, bank_line, bank_notice, deal, deposit, fill, psp_line, world
 
 STRANGER = 999  # a login nobody has opened
 
@@ -169,6 +169,13 @@ def many_psp_lines(here: LegalEntity, number: int) -> Made:
 def many_bank_lines(here: LegalEntity, number: int) -> Made:
     w, known = broker(here), BankLine.objects.count()
     w.put(w.bank, *(bank_line(f"B{n}", "20.00", remittance=f"from {n}") for n in range(known, known + number)))
+    return Made(words=("from 0",))
+
+
+@builds("bank-notices")
+def many_bank_notices(here: LegalEntity, number: int) -> Made:
+    w, known = broker(here), BankNotice.objects.count()
+    w.put(w.bank, *(bank_notice(f"N{n}", "20.00", remittance=f"from {n}") for n in range(known, known + number)))
     return Made(words=("from 0",))
 
 

@@ -81,7 +81,7 @@ def closing_list(here: LegalEntity, number: int) -> Made:
     return Made(words=(here.name,))
 
 
-@builds("manual-journal", "close-day", "close-period", "reopen")
+@builds("manual-journal", "close-day", "close-period", "reopen", "enter-rate")
 def entities(here: LegalEntity, number: int) -> Made:
     """These forms offer the entities one works in, whatever is in their books."""
     accounts(here, number)

@@ -72,7 +72,13 @@ WORDS = ("M-1",)
 
 
 @builds(
-    "withdrawals", "new-withdrawals", "money-request", "ask-withdrawal", "reject-withdrawal", "take-back-withdrawal"
+    "withdrawals",
+    "new-withdrawals",
+    "money-request",
+    "ask-withdrawal",
+    "reject-withdrawal",
+    "take-back-withdrawal",
+    "split-withdrawal",
 )
 def many_withdrawals(here: LegalEntity, number: int) -> Made:
     rows = requests_of(here, number)
@@ -152,7 +158,7 @@ def versions_of_the_rules(here: LegalEntity, number: int) -> Made:
         )  # fmt: skip
         asked = requests.submit(actor=maker, action=outside.CHANGE_RULE, payload=payload, reason="the board")
         requests.approve(actor=checker, request_id=asked.pk, seen_hash=asked.payload_hash)
-    return Made(words=("4711",))
+    return Made(words=("4,711",))
 
 
 @builds("propose-payment-rules", "change-payment-rules")

@@ -114,6 +114,13 @@ def suggested(here: LegalEntity, number: int) -> Made:
     return Made(kwargs={"pk": found[0].pk}, words=(found[0].reference,))
 
 
+@builds("match-by-hand")
+def to_be_matched(here: LegalEntity, number: int) -> Made:
+    unmarked(here, number)
+    newest = Break.objects.filter(entity=here, klass="UNIDENTIFIED").order_by("-pk")[0]
+    return Made(kwargs={"pk": newest.pk}, words=("for my account", "D-BBBB"))
+
+
 @builds("matches", "match", "undo-match")
 def matched_by_hand(here: LegalEntity, number: int) -> Made:
     pat = person(user("pat", "reconciliation.match_cash", entities=(here,)))

@@ -53,7 +53,7 @@ def row(**given: str) -> str:
 NO_GROSS = {"Gross_Credit_GC": "", "Commission_NC": "", "Markup_NC": "", "Scheme_Fees_NC": "", "Interchange_NC": ""}
 
 
-def payout(amount: str, currency: str = "EUR", text: str = "TX42XT batch 7; BrokerEU", **more: str) -> str:
+def payout(amount: str, currency: str = "EUR", text: str = "TX4242XT batch 7; BrokerEU", **more: str) -> str:
     cells = NO_GROSS | {"Psp_Reference": "", "Type": "MerchantPayout", "Modification_Reference": text, **more}
     return row(**cells, Net_Credit_NC="", Net_Debit_NC=amount, Net_Currency=currency, Gross_Currency="")
 
@@ -86,8 +86,8 @@ def test_a_batch_that_adds_up() -> None:
     assert (payment.gross, payment.fee, payment.net) == (Decimal("100.00"), Decimal("2.00"), Decimal("98.00"))
     assert (back.kind, back.provider_type) == (PspKind.REFUND, "refunded")
     assert (back.gross, back.fee, back.net) == (Decimal("-10.00"), Decimal("-0.10"), Decimal("-9.90"))
-    assert (paid.kind, paid.net, paid.bank_reference) == (PspKind.PAYOUT, Decimal("-88.10"), "TX42XT")
-    assert paid.modification_reference == "TX42XT batch 7; BrokerEU"
+    assert (paid.kind, paid.net, paid.bank_reference) == (PspKind.PAYOUT, Decimal("-88.10"), "TX4242XT")
+    assert paid.modification_reference == "TX4242XT batch 7; BrokerEU"
     assert {line.payout_key for line in lines(parsed)} == {"batch 7 EUR"}
     assert payment.booked_at == datetime(2026, 11, 18, 9, tzinfo=UTC)
     assert payment.booked_zone == "CET"

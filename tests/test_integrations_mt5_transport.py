@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from backoffice.kernel.errors import DomainError
+from integrations.adapters.failures import BadSetting, ConnectionLost, TookTooLong, TooMuch
 from integrations.adapters.mt5_webapi import ADAPTER
-from integrations.adapters.mt5_webapi.failures import BadSetting, ConnectionLost, TookTooLong, TooMuch
-from integrations.adapters.mt5_webapi.transport import Address, Transport, parse_address, tls_context
+from integrations.adapters.transport import Address, Transport, parse_address, tls_context
 from integrations.ports import ServerError
 from tests.mt5_world import MANAGER, PASSWORD, running
 

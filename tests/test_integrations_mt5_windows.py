@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import pytest
 
+from integrations.adapters.failures import BadAnswer, TookTooLong
 from integrations.adapters.mt5_webapi.client import Client
-from integrations.adapters.mt5_webapi.failures import BadAnswer, Forbidden, TookTooLong
+from integrations.adapters.mt5_webapi.failures import Forbidden
 from integrations.adapters.mt5_webapi.windows import DealReader
 from integrations.ports import ServerError
 from tests.mt5_world import NOW, WALL_NOW, add, asked, connected, last_hours, misbehave, opened, running, trade

@@ -13,6 +13,7 @@ import threading
 from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
@@ -82,7 +83,7 @@ def test_each_provider_hears_what_it_wants_to_hear_every_time(provider, message,
     assert [verdict for _, verdict in stored()] == [Verdict.VERIFIED]
 
 
-def test_two_statements_and_no_session_are_enough():
+def test_two_statements_and_no_session_are_enough_at_a_door_that_is_not_known():
     where, client = hooks.endpoint(), Client()
     message = hooks.stripe(hooks.stripe_event())
 
@@ -426,7 +427,7 @@ def test_praxis_may_be_told_that_a_charge_must_not_go_on(monkeypatch):
 
 def test_readers_are_woken_once_a_webhook_is_stored_and_not_by_duplicates(monkeypatch):
     woken = []
-    monkeypatch.setattr(jobs, "after_commit", lambda task: woken.append((task, Webhook.objects.count())))
+    monkeypatch.setattr(jobs, "after_a_while", lambda task, seconds: woken.append((task, Webhook.objects.count())))
     monkeypatch.setattr(registry, "_readers_of_webhooks", ["integrations.sweep"])
     monkeypatch.setattr(webhooks, "_woken", {"at": -100.0})
     where = hooks.endpoint()
@@ -437,6 +438,37 @@ def test_readers_are_woken_once_a_webhook_is_stored_and_not_by_duplicates(monkey
     hooks.post(where, *hooks.stripe(hooks.stripe_event("evt_1")))
 
     assert woken == [("integrations.sweep", 1)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_comes_while_a_wake_up_is_under_way_is_heard_with_it(monkeypatch):
+    """The wake-up is sent when the time is over in which no other begins, and not by the request."""
+    begun, sent, moment = [], [], iter((100.0, 100.1, 100.499, 100.5))
+
+    class Timer:
+        def __init__(self, seconds, wake, given):
+            self.seconds, self.due = seconds, lambda: wake(*given)
+
+        def start(self):
+            begun.append(self)
+
+    monkeypatch.setattr(jobs, "wake", lambda task: sent.append((task, Webhook.objects.count())))
+    monkeypatch.setattr(jobs, "threading", SimpleNamespace(Timer=Timer))
+    monkeypatch.setattr(webhooks, "time", SimpleNamespace(monotonic=lambda: next(moment)))
+    monkeypatch.setattr(webhooks, "_woken", {"at": 0.0})
+    where = hooks.endpoint()
+
+    for number in range(3):
+        hooks.post(where, *hooks.stripe(hooks.stripe_event(f"evt_{number}")))
+    assert ([timer.seconds for timer in begun], sent) == ([0.5, 0.5], [])
+    for timer in begun:
+        timer.due()
+    hooks.post(where, *hooks.stripe(hooks.stripe_event("evt_3")))
+
+    readers = ("payments.read_events", "payments.read_disputes")
+    assert registry.readers_of_webhooks() == readers
+    assert sent == [(task, 3) for task in readers]
+    assert len(begun) == 4
 
 
 def test_rows_are_for_ever(owner):

@@ -19,7 +19,9 @@ from backoffice.approvals.services import requests
 from backoffice.kernel import clock
 from backoffice.kernel.errors import DomainError, NotFound
 from backoffice.organisation.models import User
-from integrations.models import BankLine
+from integrations.adapters.mt5_webapi import mapping
+from integrations.models import BankLine, ServerUser
+from integrations.services.users import keep_users
 from payments.actions import fraud as actions
 from payments.models import FraudAlert, FraudEvent, FraudKind, MoneyRequest, Payee
 from payments.models.fraud import PARAMETERS
@@ -57,6 +59,23 @@ def proposed(client: Client, **more: Any) -> Payee:
     return payees.propose(actor=ROBOT, client_id=client.pk, **values)
 
 
+def login_of(desk: Desk, client: Client, number: int) -> int:
+    (account,) = clients.open_trading_accounts(
+        actor=ROBOT, logins=[clients.Login(client.pk, desk.server.pk, number, "USD")]
+    )
+    return account.login
+
+
+def signed_in_from(desk: Desk, traces: dict[int, tuple[str, str]]) -> None:
+    """What the trade server says of logins: device and address, as a reading of its users brings it."""
+    known = {"Rights": "1", "Group": "real", "Leverage": "30"}
+    rows = [
+        mapping.user({**known, "Login": str(login), "MQID": device, "LastIP": address}, currency="USD")
+        for login, (device, address) in traces.items()
+    ]
+    keep_users(connection=desk.server, users=rows, asked_at=clock.now())
+
+
 def paid_in(desk: Desk, amount: str = "1000.00", *, days_ago: int = 2, method: str = "CARD") -> MoneyRequest:
     """A deposit that was credited, so many days ago."""
     with clock.at(clock.now() - timedelta(days=days_ago)), transaction.atomic():
@@ -78,6 +97,31 @@ def test_one_destination_of_two_clients_and_not_of_one(desk: Desk) -> None:
     his = proposed(bob)
     assert found(desk, K.SHARED_PAYEE) == [("C-1", f"payee:{mine.pk}"), ("C-2", f"payee:{his.pk}")]
     assert FraudAlert.objects.get(client=bob).evidence == {"payee": his.pk, "clients": 2, "other payees": [mine.pk]}
+
+
+def test_one_device_of_two_clients_and_an_address_only_of_three(desk: Desk) -> None:
+    bob, eve = other(desk), other(desk, "C-3")
+    one, two, three = (login_of(desk, client, number) for client, number in ((desk.client, 71), (bob, 72), (eve, 73)))
+    signed_in_from(desk, {one: ("77", "203.0.113.9"), two: ("78", "203.0.113.9"), three: ("", "")})
+    assert found(desk, K.DEVICE) == []  # a household shares an address
+    signed_in_from(desk, {three: ("78", "203.0.113.9")})
+    assert sorted(number for number, _ in found(desk, K.DEVICE)) == ["C-1", "C-2", "C-2", "C-3", "C-3"]
+    evidence = FraudAlert.objects.get(client=desk.client).evidence
+    assert evidence == {"shared": "address", "clients": 3, "logins": [one]}
+    device = FraudAlert.objects.get(client=eve, subject__startswith="device:")
+    assert (device.evidence["clients"], device.evidence["logins"]) == (2, [three])
+    signed_in_from(desk, {two: ("78", "203.0.113.9")})
+    assert len(found(desk, K.DEVICE)) == 5  # the same picture once
+
+
+def test_devices_and_addresses_are_kept_as_marks_that_only_the_key_makes(desk: Desk, settings: Any) -> None:
+    login = login_of(desk, desk.client, 71)
+    signed_in_from(desk, {login: ("77", "203.0.113.9")})
+    kept = ServerUser.objects.get(login=login)
+    assert len(kept.device) == len(kept.address) == 64 and "203" not in kept.address
+    settings.FIELD_KEYS = ["MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDI="]
+    signed_in_from(desk, {login: ("77", "203.0.113.9")})
+    assert ServerUser.objects.get(login=login).device != kept.device
 
 
 def test_a_retired_destination_is_no_alert(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-from accounts.models.booking import BookingCursor, Unbooked, UnbookedReason
+from accounts.models.booking import BookingCursor, PayoutProof, PayoutReceipt, Unbooked, UnbookedReason
 from accounts.models.caps import InstrumentClass, LeverageCap
 from accounts.models.clients import Client, ClientCategory, ClientStatus
 from accounts.models.desired import DesiredState
@@ -28,6 +28,8 @@ __all__ = [
     "LifecycleRule",
     "Note",
     "Notice",
+    "PayoutProof",
+    "PayoutReceipt",
     "Reason",
     "Reservation",
     "ReservationState",

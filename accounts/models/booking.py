@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from backoffice.kernel.tables import Access
 from backoffice.organisation.models import LegalEntity
 from integrations.models import Connection
 
@@ -63,3 +64,38 @@ class Unbooked(models.Model):
 
     def __str__(self) -> str:
         return f"{self.fact_kind} {self.fact_id}: {self.reason}"
+
+
+class PayoutProof(models.TextChoices):
+    """By what a bank line is known to be a PSP's payout, beside its exact amount."""
+
+    REFERENCE = "REFERENCE", "carries its reference"
+    SENDER = "SENDER", "comes from the PSP's account or name, and only one payout fits"
+
+
+class PayoutReceipt(models.Model):
+    """A bank line that was booked as a payout of a PSP by what is known of the payout, not by the form of its text.
+
+    `token` is what holds the two together in the cash reconciliation."""
+
+    access = Access.APPEND
+
+    entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT)
+    bank_line_id = models.BigIntegerField()
+    psp_line_id = models.BigIntegerField()
+    token = models.TextField()
+    currency = models.CharField(max_length=10)
+    proof = models.CharField(max_length=9, choices=PayoutProof.choices)
+    at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["entity", "bank_line_id"], name="payoutreceipt_once"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["entity", "token"], name="payoutreceipt_by_token"),
+        ]
+
+    def __str__(self) -> str:
+        return f"bank line {self.bank_line_id}: {self.token}"

@@ -40,6 +40,13 @@ _RULES = {
            AND NOT EXISTS (SELECT FROM ledger_journal j WHERE j.entity_id = d.entity_id
                               AND j.key = 'deal:' || d.connection_id || ':' || d.ticket || ':v' || d.version)
            AND NOT EXISTS (SELECT FROM accounts_unbooked u WHERE u.fact_kind = 'deal' AND u.fact_id = d.id)""",
+    "a bank line that was proved to be a payout has that payout's amount": """
+        SELECT 'bank line ' || r.bank_line_id, 'payout ' || r.psp_line_id || ' is not there or is another amount'
+          FROM accounts_payoutreceipt r
+         WHERE NOT EXISTS (
+               SELECT FROM integrations_bankline b JOIN integrations_pspline p ON p.entity_id = b.entity_id
+                WHERE b.entity_id = r.entity_id AND b.id = r.bank_line_id AND p.id = r.psp_line_id
+                  AND p.kind = 'PAYOUT' AND -p.net = b.amount AND p.currency = b.currency AND b.currency = r.currency)""",
     "an old version of a deal is reversed": """
         SELECT 'deal ' || d.ticket || ' v' || d.version, 'journal ' || j.id || ' still stands'
           FROM integrations_superseded s

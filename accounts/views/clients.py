@@ -22,7 +22,6 @@ from backoffice.approvals.selectors import sight
 from backoffice.audit import services as audit
 from backoffice.kernel import clock
 from backoffice.organisation.selectors import scope
-from backoffice.ui import panels
 from backoffice.ui.requests import actor_of
 from backoffice.ui.views import Button, Crumb, DetailPage, ListPage
 from integrations.models import Deal
@@ -129,7 +128,6 @@ class ClientDetail(DetailPage):
             "accounts": tables.TradingAccountTable().html(accounts, caption="Trading accounts"),
             "deals": tables.DealTable().html(latest_deals(accounts), caption="Latest deals"),
             "timeline": timeline(self.user, row),
-            "panels": panels.shown("client", self.request, self.user, row),
         }
 
     def note_reading(self, row: Client) -> None:

@@ -12,8 +12,8 @@ from accounts import filters, tables
 from accounts.models import Unbooked
 from accounts.selectors.said import said
 from accounts.selectors.traces import trace
-from backoffice.ui.views import Crumb, DetailPage, ListPage, Tab
-from integrations.models import BankLine, Deal, Fill, PspLine
+from backoffice.ui.views import Button, Crumb, DetailPage, ListPage, Tab
+from integrations.models import BankLine, BankNotice, Deal, Fill, PspLine
 from integrations.selectors.excerpts import excerpt
 
 
@@ -111,6 +111,21 @@ class BankLineList(_FactList):
     table = tables.BankLineTable
     filters = filters.BankLineFilters
     permission = "integrations.view_bankline"
+    buttons = (Button("What banks told besides", "bank-notices", "integrations.view_bankline"),)
+
+
+class BankNoticeList(_FactList):
+    """Entries of intraday reports and notifications: hints, next to the lines of the statements that are booked."""
+
+    title = "Bank notices"
+    model = BankNotice
+    table = tables.BankNoticeTable
+    filters = filters.BankNoticeFilters
+    permission = "integrations.view_bankline"
+    nav = "bank-lines"
+
+    def crumbs(self) -> Sequence[Crumb]:
+        return (Crumb("Bank lines", reverse("bank-lines")),)
 
 
 class BankLineDetail(_FactDetail):

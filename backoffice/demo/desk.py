@@ -37,13 +37,14 @@ _RULES = (
 
 
 def agree_on_rules() -> None:
-    """Sam proposes the rules of approval, Mia agrees."""
+    """Sam proposes the rules of approval, Mia agrees; finance names the rule of client money."""
     here = LegalEntity.objects.order_by("pk")[0].pk
     wanted = [rules.rule(name, amount, approvers=count, executor=third) for name, amount, count, third in _RULES]
     for rule in [*wanted, *rules.of_money()]:
         payload = PolicyChange(here, None, rule)
         asked = requests.submit(actor=person("sam"), action=POLICY, payload=payload, reason="The board's decision.")
         requests.approve(actor=person("mia"), request_id=asked.pk, seen_hash=asked.payload_hash, reason="Agreed.")
+    rules.of_client_money()
 
 
 def credit_by_hand(act: HandJournal, connection: Connection) -> None:

@@ -10,7 +10,7 @@ from backoffice.demo.chance import Dice
 from backoffice.demo.faults import go_wrong
 from backoffice.demo.faults.payouts import FIRST_BATCH
 from backoffice.demo.money import wallets
-from backoffice.demo.names import iban
+from backoffice.demo.names import account
 from backoffice.demo.plan import BankRow, Mt4Row, MtDeal, Planted, PspRow
 from backoffice.demo.scene import MERCHANT, Scene
 
@@ -37,7 +37,7 @@ def planned(seed: int, live: date) -> Scene:
 def accounts(seed: int) -> dict[tuple[str, str], str]:
     """Our own bank accounts: bank and currency to IBAN."""
     dice = Dice(seed, "accounts")
-    return {(bank, currency): iban(dice, country) for bank, (country, owned) in BANKS.items() for currency in owned}
+    return {(bank, currency): account(dice, country) for bank, (country, owned) in BANKS.items() for currency in owned}
 
 
 def statement_id(day: date, currency: str) -> str:

@@ -47,9 +47,11 @@ def iban(dice: Dice, country: str) -> str:
 
 
 def account(dice: Dice, country: str) -> str:
-    """An account number that passes every check, its country's own form included: British at home, else German."""
+    """An account number that passes every check, its country's own form included: British, Cypriot, else German."""
     if country == "GB":
         return _checked("GB", f"NWBK601613{dice.digits(8)}")
+    if country == "CY":
+        return _checked("CY", f"00200195{dice.digits(16)}")
     return _checked("DE", f"10011001{dice.digits(10)}")
 
 

@@ -14,6 +14,8 @@ from backoffice.demo.plan import MtDeal
 # Two hours ahead of UTC in winter; New York's summer time adds one.
 _WINTER = 120
 _SUMMER = -240  # New York, minutes from UTC
+# Of so many clients one signs in from the device of another.
+_SHARING = 29
 
 
 def world() -> dict[str, Any]:
@@ -67,9 +69,16 @@ def users(logins: Iterable[Login]) -> list[dict[str, Any]]:
             "Email": login.client.email,
             "Leverage": login.leverage,
             "ID": login.client.number,
+            **_signed_in_from(login.client.number),
         }
         for login in logins
     ]
+
+
+def _signed_in_from(client: str) -> dict[str, str]:
+    """Everybody has a device and an address; now and then two neighbours share the device."""
+    number = int("".join(filter(str.isdigit, client)))
+    return {"MQID": f"{number - (number % _SHARING == 0):08d}", "LastIP": f"2001:db8::{number:x}"}
 
 
 def deals(planned: Iterable[MtDeal]) -> list[dict[str, Any]]:

@@ -7,6 +7,8 @@ run, an outbox row) and calls `after_commit`; if the wake-up is lost, the sweepe
 from __future__ import annotations
 
 import logging
+import threading
+from functools import partial
 
 from celery import current_app
 from django.db import transaction
@@ -22,6 +24,19 @@ def after_commit(task: str, /, **arguments: Argument) -> None:
     """
     assert task in current_app.tasks, f"no task named {task!r}"
     transaction.on_commit(lambda: wake(task, **arguments), robust=True)
+
+
+def after_a_while(task: str, /, *, seconds: float) -> None:
+    """Wake a task some seconds after the commit: one wake-up for everything that is written until then. It is sent by a
+    thread of its own, so a broker that is slow or down keeps nobody waiting."""
+    assert task in current_app.tasks, f"no task named {task!r}"
+    transaction.on_commit(partial(_later, seconds, task), robust=True)
+
+
+def _later(seconds: float, task: str) -> None:
+    timer = threading.Timer(seconds, wake, [task])
+    timer.daemon = True
+    timer.start()
 
 
 def wake(task: str, /, **arguments: Argument) -> None:

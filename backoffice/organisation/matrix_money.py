@@ -147,6 +147,13 @@ MONEY: tuple[Row, ...] = (
         },
         about="money",
     ),
+    Row(
+        "rates",
+        "Reference rates entered by hand",
+        "– | M | A | – | – | – | – | V | – | V | –",
+        {"M": ("ledger.ask_manualrate",), "A": ("ledger.approve_manualrate",)},
+        about="money",
+    ),
     Row("plans", "Commission plan, partner tree move", "– | V | A | – | V | – | M | A* | – | V | –", about="money"),
     Row("clawback", "Commission adjustment, clawback", "– | M | A | – | – | – | M | – | – | V | –", about="money"),
     Row(

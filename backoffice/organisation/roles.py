@@ -233,6 +233,12 @@ MATRIX: tuple[Row, ...] = (
         },
         about="money",
     ),
+    Row(
+        "webhooks",
+        "Webhooks of providers, as they came",
+        "– | – | – | V | – | – | – | – | – | – | –",
+        {"V": ("integrations.view_webhook",)},
+    ),
     Row("today", "Today", "V | V | V | V | V | V | V | V | V | V | V", {"V": ("reporting.view_today",)}),
     Row("facts", "Facts and raw messages as received", "V | V | V | V | V | V | – | V | – | V | –", {"V": _FACTS}),
     Row(

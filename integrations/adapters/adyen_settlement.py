@@ -19,7 +19,6 @@ Source: docs.adyen.com, reporting, settlement details report. The rules that mon
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -32,7 +31,7 @@ from integrations.adapters.packed import Packed
 from integrations.adapters.reading import WARNINGS_MAX, BadField, Findings, Occurrences, shown
 from integrations.adapters.rows import Row, Table
 from integrations.ports import FileReader, Setting
-from integrations.records import ControlTotal, Parsed, PspKind, PspLine, Unreadable
+from integrations.records import PAYOUT_TOKEN, ControlTotal, Parsed, PspKind, PspLine, Unreadable
 
 TOTALS_MAX = 1_000
 _ZERO = Decimal(0)
@@ -56,7 +55,6 @@ _REQUIRED = (
     "Batch Number",
 )
 _OPTIONAL = ("Payment Method", "Booking Date", "Booking Date TimeZone")
-_PAYOUT_REFERENCE = re.compile(r"\bTX\w+?XT\b")
 
 # Adyen's record types. EpaPaid, BPPaidOut and whatever comes new are left UNKNOWN: kept, shown, not booked.
 _KINDS = {
@@ -252,7 +250,7 @@ class _Reading:
         return moment.utc, zone
 
     def _payout_reference(self, text: str) -> str:
-        found = _PAYOUT_REFERENCE.search(text)
+        found = PAYOUT_TOKEN.search(text)
         return found[0] if found else ""
 
     def _key(self, row: Row, payout: str, net: Decimal) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from integrations.adapters import gateway
+from integrations.adapters.failures import BadAnswer, BadSetting
 from integrations.adapters.gateway import Http, text
-from integrations.adapters.mt5_webapi.failures import BadAnswer, BadSetting
 from integrations.ports import (
     GatewayPayout,
     Instruction,

@@ -16,8 +16,8 @@ from typing import Any
 
 from backoffice.kernel import money
 from integrations.adapters import gateway
+from integrations.adapters.failures import BadAnswer, BadSetting
 from integrations.adapters.gateway import Answer, Http, text
-from integrations.adapters.mt5_webapi.failures import BadAnswer, BadSetting
 from integrations.ports import (
     GatewayPayout,
     Instruction,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from time import monotonic as system_monotonic
 from typing import Any
 
-from integrations.adapters.mt5_webapi.failures import BadAnswer, BadSetting, ConnectionLost, TookTooLong, TooMuch
-from integrations.adapters.mt5_webapi.transport import Address, Reply, Transport, parse_address, tls_context
+from integrations.adapters.failures import BadAnswer, BadSetting, ConnectionLost, TookTooLong, TooMuch
+from integrations.adapters.transport import Address, Reply, Transport, parse_address, tls_context
 from integrations.ports import OutcomeUnknown, ServerError, Setting
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from integrations import records
@@ -34,7 +36,10 @@ def storable(said: Sequence[str]) -> tuple[str, ...]:
 
 def number(value: Decimal) -> str:
     """A decimal as PostgreSQL prints it back: plain digits, its own scale, no negative zero."""
-    return format(value if value else abs(value), "f")
+    text = str(value)
+    if "E" in text or text.startswith("-0"):
+        return format(value if value else abs(value), "f")
+    return text
 
 
 def moment(value: datetime) -> str:
@@ -64,6 +69,15 @@ class Table:
     utc_moments: frozenset[str] = frozenset()
     derived: tuple[str, ...] = ()
     later: int = 0
+
+    @cached_property
+    def key_of(self) -> Callable[[Sequence[str]], tuple[str, ...]]:
+        """What identifies a record, out of its `said` texts."""
+        places = [self.said.index(column) for column in self.key]
+        if len(places) > 1:
+            return itemgetter(*places)
+        (place,) = places
+        return lambda said: (said[place],)
 
     @property
     def columns(self) -> tuple[str, ...]:

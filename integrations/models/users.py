@@ -26,6 +26,9 @@ class ServerUser(models.Model):
     group = models.CharField(max_length=200, blank=True)
     leverage = models.IntegerField()
     currency = models.CharField(max_length=10, blank=True)
+    # Keyed digests: equal for one device or network address, and of no use without the installation's key.
+    device = models.CharField(max_length=64, blank=True, db_default="")
+    address = models.CharField(max_length=64, blank=True, db_default="")
     read_at = models.DateTimeField()
 
     class Meta:

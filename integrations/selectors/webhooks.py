@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import OperationalError
 from django.db import connection as database
 from django.db.models import Q, Sum
 from django.db.models.query import QuerySet
@@ -18,58 +16,10 @@ from integrations.hints import PspEvent
 from integrations.models import Connection, PspLine, Verdict, Webhook, WebhookEndpoint, WebhookOverflow
 
 _AGREE_MAX = 20
-_DOOR = """
-SELECT c.id, c.entity_id, e.provider, e.settings::text, e.secrets, e.previous_until
-  FROM integrations_webhookendpoint e JOIN integrations_connection c ON c.id = e.connection_id
- WHERE e.token = %s AND e.is_active AND c.is_active
-"""
 _KNOWN = """
 SELECT id, kind, amount, currency, psp_reference, merchant_reference FROM integrations_webhook
  WHERE entity_id = %s AND connection_id = %s AND event_id = %s AND verdict = 'VERIFIED'
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """What is needed to take in a webhook, read in one query."""
-
-    connection_id: int
-    entity_id: int
-    provider: str
-    settings: Mapping[str, str]
-    secrets: str
-    previous_until: datetime | None
-
-
-def door(token: str) -> Door | None:
-    """The open endpoint with this token: it and its connection are active. Plain SQL: through the ORM this one query
-    costs as much processor time as everything else that is done with a webhook."""
-    found = _first_row(_DOOR, [token])
-    if found is None:
-        return None
-    connection_id, entity_id, provider, settings, secrets, previous_until = found
-    return Door(connection_id, entity_id, provider, json.loads(settings), secrets, previous_until)
-
-
-def _first_row(query: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-    """The first query of a request. It is itself the question whether the kept link to the database is still good,
-    which would else be asked before it; one that broke while nobody used it is made anew, once."""
-    fresh = database.connection is None or database.in_atomic_block
-    database.health_check_done = True  # type: ignore[attr-defined]
-    try:
-        return _row(query, values)
-    except OperationalError:
-        if fresh:
-            raise
-        database.close()
-        return _row(query, values)
-
-
-def _row(query: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-    with database.cursor() as cursor:
-        cursor.execute(query, values)
-        found: tuple[Any, ...] | None = cursor.fetchone()
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +30,11 @@ class Known:
     said: tuple[Any, ...]
 
 
-def known_event(here: Door, event_id: str) -> Known | None:
+def known_event(entity_id: int, connection_id: int, event_id: str) -> Known | None:
     """The verified webhook of an event."""
-    found = _row(_KNOWN, [here.entity_id, here.connection_id, event_id])
+    with database.cursor() as cursor:
+        cursor.execute(_KNOWN, [entity_id, connection_id, event_id])
+        found: tuple[Any, ...] | None = cursor.fetchone()
     return Known(found[0], found[1:]) if found else None
 
 

@@ -10,6 +10,8 @@ import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import transaction
@@ -27,11 +29,24 @@ class BadClockRule(DomainError):
     """A clock rule that is neither NY+7, nor UTC+minutes, nor a zone of the time zone database."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Clock:
     """A server's offsets, oldest first: (from this UTC moment, minutes ahead of UTC)."""
 
     changes: tuple[tuple[datetime, int], ...]
+
+    @cached_property
+    def _ends(self) -> list[datetime]:
+        """Until which wall time each offset but the last holds; asked for every deal, so worked out once."""
+        ends: list[datetime] = []
+        for (_, minutes), (following, _) in pairwise(self.changes):
+            end = following.astimezone(UTC).replace(tzinfo=None) + timedelta(minutes=minutes)
+            ends.append(max([end, *ends[-1:]]))
+        return ends
+
+    @cached_property
+    def _ahead(self) -> list[timedelta]:
+        return [timedelta(minutes=minutes) for _, minutes in self.changes] or [timedelta(0)]
 
     def offset(self, wall: datetime) -> int:
         """Minutes ahead of UTC at a wall time (without zone).
@@ -39,18 +54,14 @@ class Clock:
         An hour that happens twice is taken as its first pass, one that is skipped by the clock change as
         before the change: both are rules, not guesses, and the same on every reading.
         """
+        return self._ahead_at(wall) // timedelta(minutes=1)
+
+    def _ahead_at(self, wall: datetime) -> timedelta:
         assert wall.tzinfo is None, "server wall time has no zone"
-        if not self.changes:
-            return 0
-        for index, (_, minutes) in enumerate(self.changes):
-            utc = (wall - timedelta(minutes=minutes)).replace(tzinfo=UTC)
-            following = self.changes[index + 1][0] if index + 1 < len(self.changes) else None
-            if following is None or utc < following:
-                return minutes
-        raise AssertionError("the last offset has no end")
+        return self._ahead[bisect.bisect_right(self._ends, wall)]
 
     def to_utc(self, wall: datetime) -> datetime:
-        return (wall - timedelta(minutes=self.offset(wall))).replace(tzinfo=UTC)
+        return (wall - self._ahead_at(wall)).replace(tzinfo=UTC)
 
     def utc_of(self, deal: Deal) -> datetime:
         """When a deal happened: by this table, or by the offset that came with it where the server has none."""

@@ -16,6 +16,7 @@ from integrations.services.store import BATCH, Row, Stored, store
 
 # (record, raw message, line of it)
 Located = tuple[records.Record, int, int]
+_WALL = DEAL.said.index("server_time")
 
 
 def store_records(*, connection: Connection, located: Iterable[Located], received_at: datetime) -> Stored:
@@ -24,27 +25,21 @@ def store_records(*, connection: Connection, located: Iterable[Located], receive
     occurrences: Counter[str] = Counter()
     quoted: list[tuple[records.Rate, int]] = []
     stored = Stored()
-    for table, rows in _batches(_rows(_besides_rates(located, quoted), clock, occurrences)):
+    for table, rows in _batches(_rows(located, clock, occurrences, quoted)):
         stored += store(connection=connection, table=table, rows=rows, received_at=received_at)
     stored += keep_rates(located=quoted)
     return stored
 
 
-def _besides_rates(located: Iterable[Located], quoted: list[tuple[records.Rate, int]]) -> Iterator[Located]:
-    """All but rates, which are the house's and no connection's; those are put aside."""
-    for record, raw_id, line in located:
-        if isinstance(record, records.Rate):
-            quoted.append((record, raw_id))
-        else:
-            yield record, raw_id, line
-
-
-def _rows(located: Iterable[Located], clock: clocks.Clock, occurrences: Counter[str]) -> Iterator[tuple[Table, Row]]:
+def _rows(
+    located: Iterable[Located], clock: clocks.Clock, occurrences: Counter[str], quoted: list[tuple[records.Rate, int]]
+) -> Iterator[tuple[Table, Row]]:
+    """Rows of all but rates, which are the house's and no connection's; those are put aside."""
     for record, raw_id, line in located:
         match record:
             case records.Deal():
-                derived = (str(record.server_time.date()), str(clock.utc_of(record)))
-                yield DEAL, Row(DEAL.said_of(record), derived, raw_id, line)
+                said = DEAL.said_of(record)
+                yield DEAL, Row(said, (said[_WALL][:10], str(clock.utc_of(record))), raw_id, line)
             case records.Fill():
                 occurrences[record.exec_id] += 1
                 yield FILL, Row(FILL.said_of((record, occurrences[record.exec_id])), (), raw_id, line)
@@ -57,6 +52,8 @@ def _rows(located: Iterable[Located], clock: clocks.Clock, occurrences: Counter[
             case records.AccountState():
                 taken = clock.to_utc(record.server_time)
                 yield SNAPSHOT, Row(SNAPSHOT.said_of(record), (moment(taken) + "+00",), raw_id, line)
+            case records.Rate():
+                quoted.append((record, raw_id))
 
 
 def psp_day(line: records.PspLine) -> date:
@@ -71,11 +68,12 @@ def _batches(rows: Iterator[tuple[Table, Row]]) -> Iterator[tuple[Table, Sequenc
     """Cut at the batch size, at a change of kind, and where a key comes again: versions build on each other."""
     while chunk := list(islice(rows, BATCH)):
         start = 0
+        kept = chunk[0][0]
         seen: set[tuple[str, ...]] = set()
         for index, (table, row) in enumerate(chunk):
-            key = (table.kind, *(row.said[table.said.index(c)] for c in table.key))
-            if key in seen or table is not chunk[start][0]:
-                yield chunk[start][0], [r for _, r in chunk[start:index]]
-                start, seen = index, set()
+            key = table.key_of(row.said)
+            if key in seen or table is not kept:
+                yield kept, [r for _, r in chunk[start:index]]
+                kept, start, seen = table, index, set()
             seen.add(key)
-        yield chunk[start][0], [r for _, r in chunk[start:]]
+        yield kept, [r for _, r in chunk[start:]]

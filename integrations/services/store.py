@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import connection as database
 
@@ -23,8 +24,7 @@ _SPECIAL = re.compile(r"[\\\t\n\r]")
 BATCH = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A fact about to be stored: what the source said, what follows from it, and where it was read."""
 
     said: tuple[str, ...]
@@ -60,18 +60,15 @@ def store(*, connection: Connection, table: Table, rows: Sequence[Row], received
     if not rows:
         return Stored()
     rows = _storable(rows)
-    positions = [table.said.index(column) for column in table.key]
-    known = _latest(connection, table, rows, positions)
+    keys = [table.key_of(row.said) for row in rows]
+    assert len(set(keys)) == len(keys), f"a {table.kind} twice in one batch"
+    known = _latest(connection, table, keys)
     head = f"{connection.entity_id}\t{connection.pk}\t"
     tail = f"\t{received_at.isoformat()}"
     stored = Stored()
     lines: list[str] = []
     superseded: list[str] = []
-    seen: set[tuple[str, ...]] = set()
-    for row in rows:
-        key = tuple(row.said[p] for p in positions)
-        assert key not in seen, f"{table.kind} {key} twice in one batch"
-        seen.add(key)
+    for key, row in zip(keys, rows, strict=True):
         text = table.content(row.said)
         content = hashlib.sha256(text.encode()).digest()
         before = known.get(key)
@@ -104,14 +101,16 @@ def _storable(rows: Sequence[Row]) -> Sequence[Row]:
     """The rows as PostgreSQL can keep them; one look over all texts first, since damage is rare."""
     if is_storable("".join(["".join(row.said) for row in rows])):
         return rows
-    return [replace(row, said=storable(row.said)) for row in rows]
+    return [row._replace(said=storable(row.said)) for row in rows]
 
 
 def _latest(
-    connection: Connection, table: Table, rows: Sequence[Row], positions: Iterable[int]
+    connection: Connection, table: Table, keys: Sequence[tuple[str, ...]]
 ) -> dict[tuple[str, ...], tuple[int, int, bytes]]:
     """id, version and hash of the newest version of each key that is known."""
-    columns = [bulk.array(row.said[p] for row in rows) for p in positions]
+    if _all_beyond(connection, table, keys):
+        return {}
+    columns = [bulk.array(column) for column in zip(*keys, strict=True)]
     names = ", ".join(f"k.{name}" for name in table.key)
     unnested = ", ".join(f"%s::{cast}[]" for cast in table.key_casts)
     matches = " AND ".join(f"f.{name} = k.{name}" for name in table.key)
@@ -126,3 +125,18 @@ def _latest(
             [*columns, connection.entity_id, connection.pk],
         )
         return {tuple(map(str, row[3:])): (row[0], row[1], row[2]) for row in cursor.fetchall()}
+
+
+def _all_beyond(connection: Connection, table: Table, keys: Sequence[tuple[str, ...]]) -> bool:
+    """Whether nothing is known between the lowest and the highest of numbers that count up, as tickets do: one look
+    at the index says of most batches that all of it is new."""
+    if table.key_casts != ("bigint",):
+        return False
+    numbers = [int(key) for (key,) in keys]
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"SELECT NOT EXISTS (SELECT FROM {table.table} WHERE entity_id = %s AND connection_id = %s"  # noqa: S608
+            f" AND {table.key[0]} BETWEEN %s AND %s)",
+            [connection.entity_id, connection.pk, min(numbers), max(numbers)],
+        )
+        return bool(cursor.fetchone()[0])

@@ -8,19 +8,22 @@ from typing import Any
 
 from django.db import connection as database
 
-from backoffice.kernel import bulk
+from backoffice.kernel import bulk, marks
 from integrations.models import Connection, ServerGroup, ServerMargin
 from integrations.models.columns import storable
 from integrations.records import GroupTerms, Margin, User
 
 _KEEP = """
-INSERT INTO integrations_serveruser AS known (connection_id, login, rights, "group", leverage, currency, read_at)
-SELECT %(connection)s, n.login, n.rights, left(n.group_name, 200), n.leverage, left(n.currency, 10), %(asked_at)s
+INSERT INTO integrations_serveruser AS known (connection_id, login, rights, "group", leverage, currency, device,
+                                             address, read_at)
+SELECT %(connection)s, n.login, n.rights, left(n.group_name, 200), n.leverage, left(n.currency, 10), n.device,
+       n.address, %(asked_at)s
   FROM unnest(%(logins)s::bigint[], %(rights)s::bigint[], %(groups)s::text[], %(leverages)s::int[],
-              %(currencies)s::text[]) AS n (login, rights, group_name, leverage, currency)
+              %(currencies)s::text[], %(devices)s::text[], %(addresses)s::text[])
+       AS n (login, rights, group_name, leverage, currency, device, address)
     ON CONFLICT (connection_id, login) DO UPDATE
    SET rights = excluded.rights, "group" = excluded."group", leverage = excluded.leverage,
-       currency = excluded.currency, read_at = excluded.read_at
+       currency = excluded.currency, device = excluded.device, address = excluded.address, read_at = excluded.read_at
  WHERE known.read_at <= excluded.read_at
 """
 
@@ -37,6 +40,8 @@ def keep_users(*, connection: Connection, users: Iterable[User], asked_at: datet
         "groups": bulk.array(storable([user.group for user in rows])),
         "leverages": bulk.array(str(user.leverage) for user in rows),
         "currencies": bulk.array(storable([user.currency for user in rows])),
+        "devices": bulk.array(marks.mark("login.device", user.device) for user in rows),
+        "addresses": bulk.array(marks.mark("login.address", user.address) for user in rows),
     }
     with database.cursor() as cursor:
         cursor.execute(_KEEP, values)

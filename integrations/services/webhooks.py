@@ -11,7 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,8 +26,9 @@ from integrations.models import Verdict
 from integrations.models.columns import storable
 from integrations.ports import Answer, Incoming
 from integrations.records import Unreadable
-from integrations.selectors.webhooks import Door, known_event, same_hint
-from integrations.services import secrets
+from integrations.selectors.webhooks import known_event, same_hint
+from integrations.services import doors
+from integrations.services.doors import Door
 
 SIZE_LIMIT = 1024 * 1024
 # Refused webhooks kept per connection and hour, and their bytes together.
@@ -36,7 +37,7 @@ REFUSED_BYTES_PER_HOUR = 20 * 1024 * 1024
 # Never stored: what would let somebody in.
 _NEVER_KEPT = frozenset({"authorization", "proxy-authorization", "cookie"})
 _HEADERS_MAX, _HEADER_MAX, _ID_MAX, _TEXT_MAX = 60, 1000, 300, 500
-# Wake-ups of one process are at least this far apart; the schedule finds what came in between.
+# The first webhook has its readers woken so much later; that wake-up is for all that this process stores until then.
 _WAKE_SECONDS = 0.5
 _COLUMNS = (
     "entity_id", "connection_id", "provider", "item", "event_id", "verdict", "why", "kind", "status", "psp_reference",
@@ -44,8 +45,16 @@ _COLUMNS = (
     "body",
 )  # fmt: skip
 _PLACES = f"({', '.join(['%s'] * len(_COLUMNS))})"
-_INSERT = f"INSERT INTO integrations_webhook ({', '.join(_COLUMNS)}) VALUES "  # noqa: S608 - names of ours
-_ONCE = " ON CONFLICT DO NOTHING RETURNING item"
+_NAMES = ", ".join(_COLUMNS)
+# Texts and NULL in a list of values are text.
+_TYPED = _NAMES.replace("amount", "amount::numeric").replace("headers", "headers::jsonb")
+_STORE = f"INSERT INTO integrations_webhook ({_NAMES})"
+_ONCE = "ON CONFLICT DO NOTHING RETURNING item"
+# One statement and one commit: the door is asked in the moment in which what came through it is stored.
+_SELECT = f"SELECT {_TYPED} FROM (VALUES {{rows}}) AS m ({_NAMES}) WHERE {doors.IS_STILL}"  # noqa: S608 - names of ours
+_TAKE = f"{_STORE} {_SELECT} {_ONCE}"
+_REFUSE = f"{_STORE} VALUES {_PLACES} {_ONCE}"
+_TRIES = 3
 _MEASURE = """
 SELECT count(*), coalesce(sum(size), 0) FROM integrations_webhook
  WHERE connection_id = %s AND verdict <> 'VERIFIED' AND received_at > %s
@@ -65,7 +74,7 @@ class Judged:
 
     verdict: Verdict
     why: str
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
     events: Sequence[PspEvent] = ()
     genuine: bool = False
 
@@ -79,17 +88,39 @@ class Arrival:
     at: datetime
 
 
-def receive(*, door: Door, incoming: Incoming) -> Answer:
-    """Store a webhook and say what its provider is to be told. Outside any transaction: each statement commits."""
-    arrival = Arrival(door, incoming, clock.now())
+def receive(*, door: Door, incoming: Incoming) -> Answer | None:
+    """Store a webhook and say what its provider is to be told; None: the door is no longer open.
+
+    Outside any transaction: each statement commits. A door that turns out to be another than it was is read again.
+    """
+    at, token = clock.now(), door.token
+    for _ in range(_TRIES):
+        answer = _take(Arrival(door, incoming, at))
+        if answer is not None:
+            return answer
+        found = doors.read(token)
+        if found is None:
+            return None
+        door = found
+    return Answer(503, b"later\n")
+
+
+def _take(arrival: Arrival) -> Answer | None:
+    """None: the door has to be looked at again."""
+    door, incoming = arrival.door, arrival.incoming
     reader = registry.WEBHOOKS[door.provider]
     judged = judge(door=door, incoming=incoming, now=arrival.at)
     objection: str | None = None
     if judged.verdict is Verdict.VERIFIED:
-        if _keep_verified(arrival, judged.events):
+        new = _keep_verified(arrival, judged.events)
+        if new is None:
+            return None
+        if new:
             _wake()
         if reader.asks(incoming):
             objection = registry.objection_to(door.connection_id, judged.events[0]) or None
+    elif door.kept:
+        return None
     else:
         kept = _keep_refused(arrival, judged.verdict, judged.why, _nothing(incoming), 0)
         if judged.genuine and not kept:
@@ -103,7 +134,7 @@ def judge(*, door: Door, incoming: Incoming, now: datetime) -> Judged:
     """Check the signature with the current secrets, then with those before them while they still count."""
     reader = registry.WEBHOOKS[door.provider]
     verdict, why = Verdict.UNSIGNED, ""
-    valid = _valid(door, now)
+    valid = door.valid(now)
     for values in valid:
         try:
             reader.check(incoming, settings=door.settings, secrets=values, now=now)
@@ -129,31 +160,29 @@ _VERDICTS: dict[type[ports.NotGenuine], Verdict] = {
 }
 
 
-def _valid(door: Door, now: datetime) -> list[dict[str, str]]:
-    """The sets of secrets that count now, the current one first."""
-    opened = secrets.open_sealed(door.secrets)
-    sets = [secrets.part(opened, "current")]
-    if door.previous_until is not None and now < door.previous_until:
-        sets.append(secrets.part(opened, "previous"))
-    return [values for values in sets if values]
+def _keep_verified(arrival: Arrival, events: Sequence[PspEvent]) -> int | None:
+    """Store every event that is not known; returns how many were new, None when the door is no longer what it was.
+    One statement, which may run twice, unless something was known."""
+    rows = [_row(arrival, Verdict.VERIFIED, "", event, item) for item, event in enumerate(events)]
+    values = [*(value for row in rows for value in row), *arrival.door.row]
+    stored = {item for (item,) in doors.first(_TAKE.format(rows=", ".join([_PLACES] * len(rows))), values)}
+    if not stored and not doors.is_still(arrival.door):
+        return None
+    known = [_compare(arrival, event, item) for item, event in enumerate(events) if item not in stored]
+    return len(stored) if all(known) else None
 
 
-def _keep_verified(arrival: Arrival, events: Sequence[PspEvent]) -> int:
-    """Store every event that is not known; returns how many were new. One statement, unless something was known."""
-    stored = _insert([_row(arrival, Verdict.VERIFIED, "", event, item) for item, event in enumerate(events)])
-    for item, event in enumerate(events):
-        if item not in stored:
-            _compare(arrival, event, item)
-    return len(stored)
-
-
-def _compare(arrival: Arrival, event: PspEvent, item: int) -> None:
-    """An event that is known already: the same again adds nothing, other content is kept for a person to see."""
-    first = known_event(arrival.door, _identity(event.event_id))
+def _compare(arrival: Arrival, event: PspEvent, item: int) -> bool:
+    """An event that is known already: the same again adds nothing, other content is kept for a person to see. False
+    if it is not known after all."""
+    first = known_event(arrival.door.entity_id, arrival.door.connection_id, _identity(event.event_id))
     said = (event.currency, event.psp_reference, event.merchant_reference)
-    if first is not None and not same_hint(first, event, _kept(*said)):
+    if first is None:
+        return False
+    if not same_hint(first, event, _kept(*said)):
         why = f"webhook {first.id} says something else of this event"
         _keep_refused(arrival, Verdict.DIFFERS, why, event, item)
+    return True
 
 
 def _keep_refused(arrival: Arrival, verdict: Verdict, why: str, event: PspEvent, item: int) -> bool:
@@ -167,15 +196,8 @@ def _keep_refused(arrival: Arrival, verdict: Verdict, why: str, event: PspEvent,
             if count >= REFUSED_PER_HOUR or bytes_kept + size > REFUSED_BYTES_PER_HOUR:
                 cursor.execute(_DROPPED, [connection_id, arrival.at, size, arrival.at])
                 return False
-        _insert([_row(arrival, verdict, why, event, item)])
+            cursor.execute(_REFUSE, _row(arrival, verdict, why, event, item))
     return True
-
-
-def _insert(rows: Sequence[Sequence[Any]]) -> set[int]:
-    """The numbers of the rows that were new."""
-    with database.cursor() as cursor:
-        cursor.execute(_INSERT + ", ".join([_PLACES] * len(rows)) + _ONCE, [value for row in rows for value in row])
-        return {row[0] for row in cursor.fetchall()}
 
 
 def _row(arrival: Arrival, verdict: Verdict, why: str, event: PspEvent, item: int) -> list[Any]:
@@ -224,4 +246,4 @@ def _wake() -> None:
         return
     _woken["at"] = now
     for task in registry.readers_of_webhooks():
-        jobs.after_commit(task)
+        jobs.after_a_while(task, seconds=_WAKE_SECONDS)

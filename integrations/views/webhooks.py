@@ -20,7 +20,9 @@ from integrations.models import Connection, PspLine, Webhook, WebhookEndpoint
 from integrations.ports import Incoming
 from integrations.selectors import webhooks as webhook_selectors
 from integrations.selectors.events import event_of
-from integrations.services import endpoints, webhooks
+from integrations.services import doors, endpoints, webhooks
+
+_NO_DOOR = "there is no such address\n"
 
 
 # No form of ours, no session, no person: the signature over the bytes is what lets a webhook in.
@@ -29,9 +31,9 @@ from integrations.services import endpoints, webhooks
 @require_POST
 def receive(request: HttpRequest, token: str) -> HttpResponse:
     """POST /hooks/<token>/: what a provider says. The length is looked at before anything is read."""
-    door = webhook_selectors.door(token)
+    door = doors.find(token)
     if door is None:
-        return _plain(404, "there is no such address\n")
+        return _plain(404, _NO_DOOR)
     length = request.META.get("CONTENT_LENGTH", "")
     if not length.isdecimal():
         return _plain(411, "say how long the body is\n")
@@ -45,6 +47,8 @@ def receive(request: HttpRequest, token: str) -> HttpResponse:
         return _plain(400, "the body ended early\n")
     headers = {name.lower(): value for name, value in request.headers.items()}
     answer = webhooks.receive(door=door, incoming=Incoming(body, headers))
+    if answer is None:
+        return _plain(404, _NO_DOOR)
     return HttpResponse(answer.body, answer.content_type, answer.status, headers=dict(answer.headers))
 
 

@@ -77,7 +77,7 @@ def register() -> None:
             knows_request=True,
             entity_id=lambda p: _bank(p).entity_id,
             target=lambda p: f"payments.batch:{p.bank_id}:{min((row.payout_id for row in p.payments), default=0)}",
-            summary=lambda p: f"Payment file of {len(p.payments)} payments, {_total(p)}, from {_bank(p).account.code}",
+            summary=lambda p: f"Payment file of {_number(p)}, {_total(p)}, from {_bank(p).account.code}",
             ask="payments.ask_paymentfile",
             decide="payments.approve_paymentfile",
             view="payments.view_paymentfile",
@@ -115,6 +115,11 @@ def _bank(payload: MakeFile) -> OwnBank:
 
 def _account(payload: ChangeBank) -> LedgerAccount:
     return LedgerAccount.objects.select_related("entity").get(pk=payload.account_id)
+
+
+def _number(payload: MakeFile) -> str:
+    count = len(payload.payments)
+    return f"{count} payment{'' if count == 1 else 's'}"
 
 
 def _total(payload: MakeFile) -> str:

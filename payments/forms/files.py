@@ -28,6 +28,10 @@ class BatchForm(forms.Form):
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = banks
         first = banks.first()
+        if first is None:
+            field.help_text = "None in this currency yet: an administrator proposes one, compliance approves it."
+        else:
+            field.initial = first.pk if len(banks) == 1 else None
         if first is not None and first.currency_id != "EUR":
             self.fields["scheme"].initial = FileScheme.SWIFT
 

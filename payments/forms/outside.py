@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from payments.models import CreditOn, MoneyRequest, Payee, PayeeKind, PayeeState
 from payments.models.reasons import LABELS
 from payments.selectors.rules import rule_for
 from payments.selectors.sources import Source
+from payments.selectors.splits import Share
 from payments.services import rules
 from payments.services.destinations import NETWORKS
 
@@ -68,6 +69,34 @@ class WithdrawalForm(forms.Form):
                 if s.left > 0
             ),
         ]
+
+
+class SplitForm(forms.Form):
+    """A payee for each part of a withdrawal. `plan` comes back as it was shown: another plan is another page."""
+
+    plan = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, offers: Sequence[tuple[Share, QuerySet[Payee]]], plan: str, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.fields["plan"].initial = self.now = plan
+        for number, (share, payees) in enumerate(offers, start=1):
+            field = PayeeField(Payee.objects.none(), label=f"{number}. {share.words}")
+            field.offer(payees)
+            if len(field.said) == 1:
+                field.initial = next(iter(field.said))
+            elif not field.said:
+                kinds = " or ".join(PayeeKind(method).label for method in share.methods)
+                field.help_text = f"No verified payee fits ({kinds}). Have one verified first: see the client's page."
+            self.fields[f"payee_{number}"] = field
+
+    def clean_plan(self) -> str:
+        if self.cleaned_data["plan"] != self.now:
+            raise forms.ValidationError("The way back is another one by now. Open this page again and look at it.")
+        return self.now
+
+    def chosen(self) -> list[Payee]:
+        """The payees in the order of the parts."""
+        return [self.cleaned_data[name] for name in self.fields if name.startswith("payee_")]
 
 
 class AskForm(forms.Form):

@@ -30,6 +30,7 @@ class FraudKind(models.TextChoices):
     VELOCITY = "VELOCITY", "many requests in a short time"
     NAME = "NAME", "another name on the money"
     CARDS = "CARDS", "many cards of one client"
+    DEVICE = "DEVICE", "one device or address, several clients"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,10 @@ PARAMETERS: Mapping[str, Mapping[str, Parameter]] = {
     _K.CARDS: {
         "number": Parameter("different cards", 3, 2, 50),
         "days": Parameter("days in which they are given", 90, 1, 365),
+    },
+    _K.DEVICE: {
+        "clients": Parameter("clients signed in from one device", 2, 2, 50),
+        "addresses": Parameter("clients signed in from one network address", 3, 2, 1000),
     },
 }
 

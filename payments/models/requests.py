@@ -49,11 +49,12 @@ class RequestState(models.TextChoices):
     WITHDRAWN = "WITHDRAWN", "withdrawn"
     FAILED = "FAILED", "failed"
     RETURNED = "RETURNED", "returned"
+    SPLIT = "SPLIT", "split"
 
 
 _S = RequestState
 STEPS: Mapping[RequestState, frozenset[RequestState]] = {
-    _S.ASKED: frozenset({_S.IN_REVIEW, _S.WITHDRAWN, _S.REJECTED, _S.AT_SERVER, _S.DONE}),
+    _S.ASKED: frozenset({_S.IN_REVIEW, _S.WITHDRAWN, _S.REJECTED, _S.AT_SERVER, _S.DONE, _S.SPLIT}),
     _S.IN_REVIEW: frozenset({_S.APPROVED, _S.REJECTED, _S.WITHDRAWN, _S.ASKED, _S.AT_SERVER, _S.TO_PAY, _S.DONE}),
     _S.APPROVED: frozenset({_S.AT_SERVER, _S.TO_PAY, _S.PAYING, _S.DONE, _S.FAILED, _S.REJECTED, _S.WITHDRAWN}),
     _S.AT_SERVER: frozenset({_S.TO_PAY, _S.PAYING, _S.DONE, _S.FAILED}),
@@ -65,10 +66,11 @@ STEPS: Mapping[RequestState, frozenset[RequestState]] = {
     _S.WITHDRAWN: frozenset(),
     _S.FAILED: frozenset(),
     _S.RETURNED: frozenset(),
+    _S.SPLIT: frozenset(),
 }
-OPEN_STATES = tuple(state for state in _S if state not in {_S.DONE, _S.REJECTED, _S.WITHDRAWN, _S.FAILED, _S.RETURNED})
-# What did not happen, or was undone: it counts for no sum.
-UNDONE_STATES = (_S.REJECTED, _S.WITHDRAWN, _S.FAILED, _S.RETURNED)
+# What did not happen, or was undone, or is other requests now: it counts for no sum.
+UNDONE_STATES = (_S.REJECTED, _S.WITHDRAWN, _S.FAILED, _S.RETURNED, _S.SPLIT)
+OPEN_STATES = tuple(state for state in _S if state not in {_S.DONE, *UNDONE_STATES})
 
 
 def legal(before: str, after: str) -> bool:
@@ -123,6 +125,8 @@ class MoneyRequest(models.Model):
     # How the money comes or goes; which deposit a withdrawal gives back to its source.
     method = models.CharField(max_length=7, choices=PayeeKind.choices, blank=True)
     original = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="refunds")
+    # The withdrawal that this one is a part of: its amount and its reservation went over to its parts.
+    split_from = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts")
     # The PSP or bank the money comes by or leaves by, and what the provider calls the payment.
     connection = models.ForeignKey(Connection, null=True, on_delete=models.PROTECT, related_name="+")
     psp_reference = models.CharField(max_length=80, blank=True)

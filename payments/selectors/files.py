@@ -15,7 +15,7 @@ from backoffice.organisation.models import LegalEntity
 from ledger.models import LedgerAccount
 from payments.adapters import pain001, pain001_sepa
 from payments.models import Payee, Payout, PayoutState, PayoutWay, RequestState
-from payments.models.files import FileScheme, OwnBank, PaymentFile
+from payments.models.files import FileScheme, FileState, OwnBank, PaymentFile
 from payments.records import Order, Party, Transfer
 
 MAKE = "payments.make_file"
@@ -114,3 +114,13 @@ def _payee(payee: Payee) -> Party:
         town=said.get("town", ""),
         country=said.get("country", ""),
     )
+
+
+def next_step(file: PaymentFile) -> str:
+    """What has to happen next with a file, and who does it; empty when the bank has taken all of it."""
+    return {
+        FileState.MADE: "Payments hands it out and gives it to the bank; not by the hand of who approved it.",
+        FileState.SENT: "Waits for the bank: import its pain.002, or the statement with the payments.",
+        FileState.PARTLY: "The bank refused some; their money is the clients' again. Another way is another request.",
+        FileState.REJECTED: "Nothing: the money of its payments is the clients' again. Another way is another request.",
+    }.get(FileState(file.state), "")

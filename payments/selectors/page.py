@@ -11,10 +11,13 @@ from django.db.models import QuerySet
 
 from accounts.models import Client, Reservation, Wallet
 from backoffice.approvals.models import Participation
+from backoffice.approvals.selectors import progress
 from backoffice.kernel.money import Money
+from backoffice.organisation.models import User
+from backoffice.organisation.selectors import scope
 from integrations.models import PayoutOrder, ServerOperation
 from ledger.selectors.balances import balances
-from payments.models import MoneyRequest, Payout, PayoutState, PayoutWay, RequestKind, RequestState
+from payments.models import MoneyRequest, PaymentFile, Payout, PayoutState, PayoutWay, RequestKind, RequestState
 
 _S = RequestState
 
@@ -58,6 +61,14 @@ def payout(request: MoneyRequest) -> Payout | None:
     return rows.first()
 
 
+def file_of(user: User, sent: Payout | None) -> PaymentFile | None:
+    """The payment file the payout stands in, for those who may see files."""
+    if sent is None or not sent.file_reference:
+        return None
+    rows = PaymentFile.objects.filter(message_id=sent.file_reference).defer("content")
+    return scope.visible(user, rows, "payments.view_paymentfile").first()
+
+
 def reservation(request: MoneyRequest) -> Reservation | None:
     return Reservation.objects.filter(reference=request.reference).first()
 
@@ -84,7 +95,7 @@ def others(request: MoneyRequest) -> QuerySet[MoneyRequest]:
 
 
 def next_step(request: MoneyRequest, sent: Payout | None, asked: Sequence[ServerOperation]) -> str:
-    """What has to happen next, and who does it; empty when it is over."""
+    """What has to happen next, and who does it; where it failed, what can be done; empty when all is well and over."""
     if request.kind == RequestKind.DEPOSIT and request.state == _S.ASKED:
         return "Waits for the money: a booked line or a message credits it by the rules; else two people confirm it."
     if request.state == _S.AT_SERVER:
@@ -93,11 +104,23 @@ def next_step(request: MoneyRequest, sent: Payout | None, asked: Sequence[Server
         return _paying(sent)
     return {
         _S.ASKED: "Finance looks at the checks and sends it for approval, or rejects it.",
-        _S.IN_REVIEW: "Waits for approval.",
+        _S.IN_REVIEW: _in_review(request),
         _S.APPROVED: "Payments sends it: somebody who neither entered, asked, approved nor had a hand in the payee.",
         _S.TO_PAY: _to_pay(sent),
         _S.SENT: "Waits for the line of the PSP or bank that brings the reference. After five days it is in doubt.",
+        _S.SPLIT: "Nothing here: its parts are requests of their own, and each is sent for approval by itself.",
+        _S.REJECTED: "Nothing: the money is free again. Asking again is another request.",
+        _S.FAILED: "Nothing: the money is the client's again. Another way is another request.",
+        _S.RETURNED: "What was paid came back. Ask the client where to pay it to, and enter another request.",
     }.get(RequestState(request.state), "")
+
+
+def _in_review(request: MoneyRequest) -> str:
+    """Whose approval is missing, in the words of the request for it."""
+    if request.approval is None:
+        return "Waits for approval."
+    lack = progress.sentences(request.approval, progress.missing(request.approval))
+    return f"Request #{request.approval_id} {'; '.join(lack)}." if lack else "All approvals are given."
 
 
 def _to_pay(sent: Payout | None) -> str:

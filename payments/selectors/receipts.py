@@ -10,10 +10,11 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, TextField, Value
 from django.db.models.functions import Concat
 from rapidfuzz import fuzz
 
-from accounts.models import Client
+from accounts.models import Client, PayoutReceipt
 from accounts.selectors import visible
 from backoffice.approvals.registry import Check, Level
 from integrations.models import BankLine, Webhook
+from integrations.records import PAYOUT_TOKEN_SQL
 from payments.models import Evidence, MoneyRequest, Payee, RequestKind
 from payments.models.requests import UNDONE_STATES
 
@@ -75,10 +76,11 @@ def unallocated() -> QuerySet[BankLine]:
     """Receipts of banks that name no request, no payout of a PSP and no charge, and that nobody has taken."""
     taken = Evidence.objects.filter(fact_kind="bank", fact_id=OuterRef("pk"))
     marked = (
-        Q(said__regex=r"\m[ACDFPTWX]-[0-9A-Z]{8}\M") | Q(said__regex=r"\mTX\w{4,}XT\M") | Q(bank_code__contains="CHRG")
+        Q(said__regex=r"\m[ACDFPTWX]-[0-9A-Z]{8}\M") | Q(said__regex=PAYOUT_TOKEN_SQL) | Q(bank_code__contains="CHRG")
     )
     said = Concat("end_to_end_id", Value(" "), "remittance", output_field=TextField())
-    rows = BankLine.objects.filter(amount__gt=0).annotate(said=said)
+    payouts = PayoutReceipt.objects.filter(bank_line_id=OuterRef("pk"))
+    rows = BankLine.objects.filter(amount__gt=0).annotate(said=said).exclude(Exists(payouts))
     return rows.exclude(marked).exclude(Exists(taken.exclude(request__state__in=["REJECTED", "WITHDRAWN"])))
 
 

@@ -53,8 +53,15 @@ _RULES = {
          WHERE m.kind = 'W' AND (
                r.id IS NULL OR r.amount <> m.amount OR r.currency_id <> m.currency_id
             OR (m.state IN ('ASKED', 'IN_REVIEW', 'APPROVED') AND r.state <> 'HELD')
-            OR (m.state IN ('REJECTED', 'WITHDRAWN') AND r.state <> 'RELEASED')
+            OR (m.state IN ('REJECTED', 'WITHDRAWN', 'SPLIT') AND r.state <> 'RELEASED')
             OR (m.state IN ('SENT', 'DONE', 'RETURNED') AND m.source_wallet_id IS NOT NULL AND r.state <> 'USED'))""",
+    "a withdrawal that was split is its parts, to the cent": """
+        SELECT m.reference, m.amount || ', its ' || count(p.id) || ' parts ' || coalesce(sum(p.amount), 0)
+          FROM payments_moneyrequest m LEFT JOIN payments_moneyrequest p ON p.split_from_id = m.id
+         GROUP BY m.id
+        HAVING (m.state = 'SPLIT') <> (count(p.id) >= 2) OR (m.state = 'SPLIT' AND sum(p.amount) <> m.amount)
+            OR count(p.id) FILTER (WHERE (p.kind, p.client_id, p.currency_id) <> (m.kind, m.client_id, m.currency_id)) > 0
+        """,
     "a withdrawal goes to a payee whose keepers neither approved nor sent it": """
         SELECT m.reference, 'person ' || a.person_id
           FROM payments_moneyrequest m JOIN payments_payee p ON p.id = m.payee_id

@@ -13,9 +13,9 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from accounts.models import TradingAccount, Wallet, What
+from accounts.models import PayoutReceipt, TradingAccount, Wallet, What
 from accounts.services import restrictions, wallets
-from accounts.services.booking.plan import PAYOUT_TOKEN, REFERENCE
+from accounts.services.booking.plan import REFERENCE
 from backoffice.approvals.models import Part, State
 from backoffice.approvals.models import Request as Approval
 from backoffice.audit import services as audit
@@ -24,7 +24,7 @@ from backoffice.kernel.actor import Actor, System
 from backoffice.kernel.errors import DomainError, NotFound, Stale
 from backoffice.kernel.money import Money
 from integrations.models import BankLine
-from integrations.records import DealKind
+from integrations.records import PAYOUT_TOKEN, DealKind
 from integrations.services import operations
 from ledger.services.journal import Entry
 from payments.models import CreditOn, Evidence, MoneyRequest, PayeeKind, RequestKind, RequestState
@@ -122,7 +122,9 @@ def is_unallocated(line: BankLine) -> bool:
     taken = Evidence.objects.filter(fact_kind="bank", fact_id=line.pk).exclude(
         request__state__in=["REJECTED", "WITHDRAWN"]
     )
-    return line.amount > 0 and not marked and not taken.exists()
+    if line.amount <= 0 or marked or PayoutReceipt.objects.filter(bank_line_id=line.pk).exists():
+        return False
+    return not taken.exists()
 
 
 def keep(request: MoneyRequest, kind: str, fact_id: int, amount: Decimal, day: Any) -> bool:

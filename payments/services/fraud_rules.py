@@ -2,10 +2,11 @@
 
 Each gives (client, subject, evidence). A subject names the row that completed the picture, so that the same picture is
 found once and the next one is another alert. Evidence is references and numbers. Requests that were refused or undone
-count for nothing but velocity and splitting, where trying is what is looked for.
+count for nothing but velocity and splitting, where trying is what is looked for. The parts of a withdrawal that the
+desk split are not the client's doing; the whole counts there.
 
-Amounts are compared within one currency. Devices of clients are not known to this house; a shared destination is found
-by the keyed digest of IBAN, card token, e-wallet or address.
+Amounts are compared within one currency. A shared destination is found by the keyed digest of IBAN, card token,
+e-wallet or address; a shared device by that of what the trade server says a login was last signed in from.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ RULES: Mapping[str, str] = {
           JOIN payments_moneyrequest o ON o.client_id = r.client_id AND o.kind = r.kind AND o.id <= r.id
                 AND o.currency_id = r.currency_id AND o.asked_at >= r.asked_at - %(hours)s * interval '1 hour'
                 AND o.amount < %(limit)s AND o.amount >= %(limit)s * (100 - %(band)s) / 100.0
-         WHERE r.entity_id = %(entity)s AND r.kind IN ('D', 'W')
+                AND o.split_from_id IS NULL
+         WHERE r.entity_id = %(entity)s AND r.kind IN ('D', 'W') AND r.split_from_id IS NULL
            AND r.asked_at >= %(now)s - %(look_back)s * interval '1 day'
            AND r.amount < %(limit)s AND r.amount >= %(limit)s * (100 - %(band)s) / 100.0
          GROUP BY r.id HAVING count(*) >= %(number)s""",
@@ -80,8 +82,8 @@ RULES: Mapping[str, str] = {
                jsonb_build_object('requests', count(*), 'hours', %(hours)s, 'last', r.reference)
           FROM payments_moneyrequest r
           JOIN payments_moneyrequest o ON o.client_id = r.client_id AND o.kind IN ('D', 'W') AND o.id <= r.id
-                AND o.asked_at >= r.asked_at - %(hours)s * interval '1 hour'
-         WHERE r.entity_id = %(entity)s AND r.kind IN ('D', 'W')
+                AND o.asked_at >= r.asked_at - %(hours)s * interval '1 hour' AND o.split_from_id IS NULL
+         WHERE r.entity_id = %(entity)s AND r.kind IN ('D', 'W') AND r.split_from_id IS NULL
            AND r.asked_at >= %(now)s - %(look_back)s * interval '1 day'
          GROUP BY r.id HAVING count(*) = %(number)s""",
     _K.NAME: """
@@ -95,6 +97,23 @@ RULES: Mapping[str, str] = {
          WHERE p.entity_id = %(entity)s AND p.kind = 'CARD'
            AND p.proposed_at >= %(now)s - %(days)s * interval '1 day'
          GROUP BY p.client_id HAVING count(DISTINCT p.fingerprint) >= %(number)s""",
+    _K.DEVICE: """
+        WITH seen AS (
+            SELECT a.client_id, a.login, m.what, m.mark
+              FROM accounts_tradingaccount a
+              JOIN accounts_client c ON c.id = a.client_id AND c.erased_at IS NULL
+              JOIN integrations_serveruser s ON s.connection_id = a.connection_id AND s.login = a.login
+             CROSS JOIN LATERAL (VALUES ('device', s.device), ('address', s.address)) AS m (what, mark)
+             WHERE a.entity_id = %(entity)s AND m.mark <> ''
+        ), shared AS (
+            SELECT what, mark, count(DISTINCT client_id) AS clients FROM seen GROUP BY what, mark
+            HAVING count(DISTINCT client_id) >= CASE what WHEN 'device' THEN %(clients)s ELSE %(addresses)s END
+        )
+        SELECT seen.client_id, shared.what || ':' || left(shared.mark, 16),
+               jsonb_build_object('shared', shared.what, 'clients', shared.clients,
+                                  'logins', jsonb_agg(DISTINCT seen.login))
+          FROM shared JOIN seen USING (what, mark)
+         GROUP BY seen.client_id, shared.what, shared.mark, shared.clients""",
 }
 # Whose name stood on money that came: banks say it, PSPs do not.
 _SENDERS = """

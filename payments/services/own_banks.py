@@ -79,4 +79,4 @@ def _checked(iban: str, bic: str) -> tuple[str, str]:
         plain_iban, plain_bic = re.sub(r"\s", "", iban).upper(), bic.strip().upper()
         return str(IBAN(plain_iban)) if plain_iban else "", str(BIC(plain_bic)) if plain_bic else ""
     except SchwiftyException as error:
-        raise BadBank(f"IBAN or BIC: {error}.") from error
+        raise BadBank(f"IBAN or BIC: {error}. Compare it with the papers of the bank.") from error

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
-from accounts.models import TradingAccount, Wallet, What
+from accounts.models import Client, TradingAccount, Wallet, What
 from accounts.services import reserves, restrictions
 from accounts.services.locked import user_id
 from backoffice.access.services import pairs
@@ -51,15 +51,42 @@ def submit(
     `original_id` is the deposit that a refund gives back. Raises Restricted, CannotWithdraw, CannotReserve, BelowFloor.
     """
     client = restrictions.require_may(client_id=client_id, what=What.WITHDRAWAL)
-    source = _source(client_id, wallet_id, account_id)
-    payee = Payee.objects.filter(pk=payee_id, client=client_id).first()
+    request = enter(
+        actor=actor,
+        client=client,
+        amount=amount,
+        payee_id=payee_id,
+        wallet_id=wallet_id,
+        account_id=account_id,
+        original_id=original_id,
+        text=text,
+    )
+    machine.note(actor=actor, request=request, data={"checks": stored_checks(request)})
+    return request
+
+
+def enter(
+    *,
+    actor: Actor,
+    client: Client,
+    amount: Money,
+    payee_id: int,
+    wallet_id: int | None,
+    account_id: int | None,
+    original_id: int | None,
+    text: str,
+    **more: Any,
+) -> MoneyRequest:
+    """The request of a client that is locked and may be paid, with its reservation; `more` are columns of its row."""
+    source = _source(client.pk, wallet_id, account_id)
+    payee = Payee.objects.filter(pk=payee_id, client=client.pk).first()
     if payee is None or payee.state != PayeeState.VERIFIED:
         raise CannotWithdraw("Choose a verified payee of this client. A new one has to be verified first.")
     if {source.currency_id, payee.currency_id} != {amount.currency}:
         raise CannotWithdraw(f"Source, payee and amount are in one currency; this is {amount.currency}.")
     if amount.amount <= 0:
         raise CannotWithdraw("The amount of a withdrawal is more than nought.")
-    original = _original(client_id, original_id, payee, amount) if original_id is not None else None
+    original = _original(client.pk, original_id, payee, amount) if original_id is not None else None
     request = machine.start(
         actor=actor,
         kind=RequestKind.WITHDRAWAL,
@@ -72,11 +99,11 @@ def submit(
         method=payee.kind,
         connection_id=payee.connection_id,
         original=original,
+        **more,
     )
     reserves.hold(
         actor=actor, reference=request.reference, amount=amount, wallet_id=wallet_id, trading_account_id=account_id
     )
-    machine.note(actor=actor, request=request, data={"checks": stored_checks(request)})
     return request
 
 

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from accounts.selectors.kept import reveal
 from backoffice.kernel import clock
+from backoffice.kernel.actor import System
 from backoffice.organisation.models import LegalEntity
 from backoffice.ui.columns import Column, Kind
 from backoffice.ui.components import Tone
@@ -55,9 +56,17 @@ PAYEE_TONES: dict[str, Tone] = {PayeeState.PROPOSED: Tone.INFO, PayeeState.VERIF
 STATES = dict(RequestState.choices)
 
 
+# Who entered what no member of staff did.
+CLIENTS = System("client area")
+
+
 def _payout(row: MoneyRequest) -> str:
     payout = getattr(row, "payout", None)
-    return payout.get_state_display() if payout is not None else ""
+    return str(payout.state) if payout is not None else ""
+
+
+def _entered_by(row: MoneyRequest) -> object:
+    return row.asked_by or CLIENTS
 
 
 class RequestTable(Table):
@@ -69,8 +78,8 @@ class RequestTable(Table):
         Column("amount", "Amount", Kind.MONEY, currency="currency_id"),
         Column("get_method_display", "Method"),
         Column("state", "State", Kind.STATUS, tones=TONES, labels=STATES),
-        Column(_payout, "Payout", hide_narrow=True),
-        Column("asked_by", "Entered by", Kind.ACTOR, hide_narrow=True),
+        Column(_payout, "Payout", Kind.STATUS, tones=PAYOUT_TONES, labels=dict(PayoutState.choices), hide_narrow=True),
+        Column(_entered_by, "Entered by", Kind.ACTOR, hide_narrow=True),
         Column("asked_at", "Entered", Kind.DATETIME, sort="asked"),
         Column("state_at", "Since", Kind.DATETIME),
     )
@@ -80,6 +89,12 @@ class RequestTable(Table):
 
     def link(self, row: MoneyRequest) -> str:
         return reverse("money-request", args=[row.pk])
+
+
+class DepositTable(RequestTable):
+    """Without a payout: nothing leaves."""
+
+    columns = tuple(column for column in RequestTable.columns if column.label != "Payout")
 
 
 class WorkTable(RequestTable):
@@ -99,7 +114,7 @@ class DoubtTable(WorkTable):
     empty_hint = "Lost answers, money long on its way and lines that do not fit what they name appear here."
 
     def row_class(self, row: MoneyRequest) -> str:
-        return "bad" if _payout(row) == PayoutState.UNKNOWN.label else ""
+        return "bad" if _payout(row) == PayoutState.UNKNOWN else ""
 
 
 class ClientRequestTable(Table):
@@ -127,7 +142,7 @@ class PayeeTable(Table):
         Column("label", "Where"),
         Column("currency_id", "Currency", Kind.CODE),
         Column("state", "State", Kind.STATUS, tones=PAYEE_TONES, labels=dict(PayeeState.choices)),
-        Column("name_match", "Name", Kind.NUMBER),
+        Column("name_match", "Names agree", Kind.NUMBER),
         Column("proposed_by", "Proposed by", Kind.ACTOR, hide_narrow=True),
         Column("proposed_at", "Proposed", Kind.DATETIME, sort="proposed", hide_narrow=True),
         Column("verified_at", "Verified", Kind.DATETIME, hide_narrow=True),
@@ -172,10 +187,10 @@ class RuleTable(Table):
         Column("pk", "Version", Kind.CODE, sort="id"),
         Column(lambda row: row.entity.code if row.entity else "all", "Entity", Kind.CODE),
         Column("get_source_order_display", "Return to source"),
-        Column(lambda row: rules.words(row)["windows"], "Windows"),
+        Column(lambda row: rules.words(row)["windows"], "Refund window, days"),
         Column(lambda row: rules.words(row)["profit_methods"], "Profit by"),
         Column("cool_off_days", "Payee young for days", Kind.NUMBER),
-        Column(lambda row: rules.words(row)["typed_from"], "Typed from"),
+        Column("typed_from", "Typed from", Kind.NUMBER),
         Column("get_credit_on_display", "Credit on"),
         Column("at", "From", Kind.DATETIME),
     )
@@ -285,6 +300,7 @@ class OwnBankTable(Table):
     default_sort = "-id"
     small = True
     empty = "No account to pay from yet."
+    empty_hint = "An administrator proposes one of the banks in the books; compliance or management approves it."
 
     def link(self, row: OwnBank) -> str:
         return reverse("change-own-bank", args=[row.account_id])

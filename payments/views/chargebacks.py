@@ -16,7 +16,7 @@ from backoffice.kernel import clock
 from backoffice.kernel.actor import Person
 from backoffice.kernel.money import Money
 from backoffice.organisation.selectors import scope
-from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, GatedPage, ListPage
+from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, GatedPage, ListPage, Page
 from ledger.selectors.lines import lines_of
 from payments import filters
 from payments.actions import chargebacks as actions
@@ -48,11 +48,16 @@ class CaseList(ListPage):
         return {"over": [row for row in rows if row.level == OVER]}
 
 
+def _in_cases(_: Page) -> Sequence[Crumb]:
+    return (Crumb("Chargebacks", reverse("chargebacks")),)
+
+
 class CaseDeadlines(ListPage):
     """Open cases that wait for us, the nearest deadline first."""
 
     title = "Deadlines"
     nav = "chargebacks"
+    crumbs = _in_cases
     table = tables.DueCaseTable
     filters = filters.DueCaseFilters
     permission = VIEW
@@ -65,6 +70,7 @@ class CaseDeadlines(ListPage):
 class RatioList(ListPage):
     title = "Dispute ratios"
     nav = "chargebacks"
+    crumbs = _in_cases
     template = "payments/ratios.html"
     queryset = DisputeMonth.objects.select_related("connection", "entity")
     table = tables.RatioTable
@@ -107,8 +113,7 @@ class CaseDetail(DetailPage):
         Button("Move money from a login", "case-transfer", "payments.ask_transfer", when=_chargeable),
     )
 
-    def crumbs(self) -> Sequence[Crumb]:
-        return (Crumb("Chargebacks", reverse("chargebacks")),)
+    crumbs = _in_cases
 
     def heading(self) -> str:
         return f"Chargeback {self.row}"

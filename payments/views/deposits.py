@@ -13,6 +13,7 @@ from accounts.views.steps import OfClient
 from backoffice.kernel.actor import Person
 from backoffice.kernel.errors import DomainError
 from backoffice.kernel.money import Money
+from backoffice.ui.markup import tag
 from backoffice.ui.views import ActionPage, Crumb, GatedPage, ListPage
 from integrations.models import BankLine
 from payments import filters
@@ -123,6 +124,8 @@ class AllocateReceipt(ActionPage):
             ("Amount", Money(target.amount, target.currency)),
             ("From", target.counterparty or "–"),
             ("Text", target.remittance or "–"),
+            ("Account", target.account),
+            ("Line", tag("a", f"bank line {target.pk}", href=reverse("bank-line", args=[target.pk]))),
             *((f"Suggestion: {s.client.number}", f"{s.client.name} · {s.why}") for s in found),
         )
 

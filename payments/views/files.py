@@ -13,7 +13,8 @@ from django.urls import reverse
 from backoffice.kernel.actor import Person
 from backoffice.kernel.errors import DomainError
 from backoffice.kernel.money import Money
-from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, GatedPage, ListPage
+from backoffice.organisation.selectors import scope
+from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, GatedPage, ListPage, Page
 from ledger.models import LedgerAccount
 from payments import filters
 from payments.actions import files as actions
@@ -41,6 +42,16 @@ class PaymentFileList(ListPage):
     )
 
 
+def _in_files(_: Page) -> Sequence[Crumb]:
+    return (Crumb("Payment files", reverse("payment-files")),)
+
+
+def _in_banks(page: Page) -> Sequence[Crumb]:
+    """The list of accounts is of those who may see payment files and of those who propose one."""
+    files = _in_files(page) if scope.may(page.user, VIEW) else ()
+    return (*files, Crumb("Accounts to pay from", reverse("own-banks")))
+
+
 class FilePayouts(ListPage):
     title = "Payouts for files"
     queryset = files.ready()
@@ -48,12 +59,14 @@ class FilePayouts(ListPage):
     filters = filters.FilePayoutFilters
     permission = "payments.ask_paymentfile"
     nav = "payment-files"
+    crumbs = _in_files
 
 
 class MakeBatch(GatedPage):
     """The picked payouts as one file, of one entity and one currency."""
 
     title = "Put together a payment file"
+    crumbs = _in_files
     queryset = files.ready()
     bulk = True
     permission = "payments.ask_paymentfile"
@@ -125,6 +138,7 @@ class PaymentFileDetail(DetailPage):
         return {
             "tones": tables.FILE_TONES,
             "labels": dict(FileState.choices),
+            "next": files.next_step(row),
             "lines": tables.FileLineTable().html(lines, caption="Payments of the file"),
             "exports": row.exports.select_related("by"),
             "reports": row.reports.defer("content").select_related("by"),
@@ -141,8 +155,12 @@ class _OfFile(ActionPage):
     permission = SEND
     nav = "payment-files"
 
+    def crumbs(self) -> Sequence[Crumb]:
+        here = Crumb(self.target.message_id, reverse("payment-file", args=[self.target.pk]))
+        return (*_in_files(self), here)
+
     def heading(self) -> str:
-        return f"{self.submit_label} · {self.target.message_id}"
+        return self.submit_label
 
     def facts(self, target: PaymentFile) -> Sequence[tuple[str, Any]]:
         return (
@@ -205,6 +223,7 @@ class Discard(_OfFile):
 
 class ImportReport(ActionPage):
     title = "Import a status report"
+    crumbs = _in_files
     permission = file_reports.IMPORT
     form = forms.ReportForm
     submit_label = "Import"
@@ -232,7 +251,6 @@ class OwnBankList(ListPage):
     queryset = files.own_banks()
     table = tables.OwnBankTable
     permission = "payments.view_ownbank"
-    nav = "payment-files"
     buttons = (Button("Propose an account", "choose-own-bank", "payments.ask_ownbank"),)
 
 
@@ -241,7 +259,8 @@ class ChooseOwnBank(ListPage):
     queryset = files.bank_accounts()
     table = tables.BankAccountTable
     permission = "payments.ask_ownbank"
-    nav = "payment-files"
+    nav = "own-banks"
+    crumbs = _in_banks
 
 
 class ChangeOwnBank(GatedPage):
@@ -249,7 +268,8 @@ class ChangeOwnBank(GatedPage):
     permission = "payments.ask_ownbank"
     form = forms.OwnBankForm
     action = actions.CHANGE_BANK
-    nav = "payment-files"
+    nav = "own-banks"
+    crumbs = _in_banks
 
     def heading(self) -> str:
         return f"Pay from {self.target.code} · {self.target.currency_id}"

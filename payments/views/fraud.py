@@ -12,7 +12,7 @@ from accounts.selectors.kept import reveal
 from backoffice.kernel.actor import Person
 from backoffice.organisation.models import LegalEntity, User
 from backoffice.organisation.selectors import scope
-from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, GatedPage, ListPage
+from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, GatedPage, ListPage, Page
 from payments import filters
 from payments.actions import fraud as actions
 from payments.forms import fraud as forms
@@ -22,6 +22,10 @@ from payments.tables import fraud as tables
 
 VIEW, WORK = "payments.view_fraudalert", fraud.WORK
 ALERTS = FraudAlert.objects.select_related("client", "entity", "assignee", "rule")
+
+
+def _in_alerts(_: Page) -> Sequence[Crumb]:
+    return (Crumb("Fraud alerts", reverse("fraud-alerts")),)
 
 
 def _is_open(row: Any) -> bool:
@@ -83,6 +87,7 @@ class FindFraud(ActionPage):
     permission = WORK
     nav = "fraud-alerts"
     title = "Look for fraud now"
+    crumbs = _in_alerts
     submit_label = "Look now"
 
     def consequences(self, target: None) -> Sequence[str]:

@@ -18,6 +18,7 @@ from payments.actions import outside as actions
 from payments.forms import outside as forms
 from payments.models import Payee, PayeeState, PaymentRule
 from payments.selectors import checks, lists
+from payments.selectors import payees as payee_page
 from payments.services import payees
 from payments.tables import desk as tables
 
@@ -32,17 +33,13 @@ class PayeeList(ListPage):
     permission = "payments.view_payee"
 
 
-def _is(*states: PayeeState) -> Any:
-    return lambda row: row.state in states
-
-
 class PayeeDetail(DetailPage):
     queryset = Payee.objects.select_related(*_RELATED)
     template = "payments/payee.html"
     permission = "payments.view_payee"
     nav = "payees"
     buttons = (
-        Button("Ask to verify", "ask-payee", "payments.propose_payee", "primary", when=_is(PayeeState.PROPOSED)),
+        Button("Ask to verify", "ask-payee", "payments.propose_payee", "primary", when=payee_page.can_be_asked_for),
         Button("Retire", "retire-payee", "payments.propose_payee", "danger", when=lambda p: p.retired_at is None),
     )
 
@@ -64,7 +61,9 @@ class PayeeDetail(DetailPage):
         return {
             "tones": tables.PAYEE_TONES,
             "labels": dict(PayeeState.choices),
-            "details": list(row.details.items()),
+            "details": payee_page.named(row.details),
+            "next": payee_page.next_step(row),
+            "asked": row.approval or payee_page.asked_for(row),
             "days": checks.payee_age_days(row),
             "young": row.state == PayeeState.VERIFIED and checks.is_young(row),
             "shared": self.visible(same.select_related("client")).order_by("pk")[:10],

@@ -13,7 +13,9 @@ from backoffice.organisation.selectors import scope
 from backoffice.ui.views import Button, Crumb, DetailPage, ListPage
 from payments import filters
 from payments.models import MoneyRequest, Payout, PayoutState, PayoutWay, RequestKind, RequestState
-from payments.selectors import checks, effects, lists, page, receipts
+from payments.selectors import checks, effects, lists, page, receipts, splits
+from payments.selectors import payees as payee_page
+from payments.services import splitting
 from payments.tables import desk as tables
 
 VIEW = lists.VIEW
@@ -41,6 +43,10 @@ class WithdrawalList(_RequestList):
 class NewWithdrawals(_RequestList):
     title = "New requests"
     nav = "withdrawals"
+
+    def crumbs(self) -> Sequence[Crumb]:
+        return (Crumb("Withdrawals", reverse("withdrawals")),)
+
     queryset = lists.withdrawals().filter(state=_S.ASKED, ended_at=None).select_related(*RELATED)
     table = tables.WorkTable
     filters = filters.WorkFilters
@@ -66,6 +72,7 @@ class InDoubt(_RequestList):
 class DepositList(_RequestList):
     title = "Deposits"
     queryset = lists.deposits().select_related(*RELATED)
+    table = tables.DepositTable
 
 
 def _is(kind: RequestKind, *states: RequestState) -> Any:
@@ -77,11 +84,14 @@ def _by_hand(row: MoneyRequest) -> bool:
     return row.state == _S.TO_PAY and payout is not None and payout.way == PayoutWay.HAND
 
 
+# Afterwards only the checks as they stood say something.
+_CHECKED = (_S.ASKED, _S.IN_REVIEW, _S.APPROVED, _S.TO_PAY)
 _W, _D = RequestKind.WITHDRAWAL, RequestKind.DEPOSIT
 STEPS = (
     Button("Send for approval", "ask-withdrawal", "payments.ask_withdrawal", "primary", when=_is(_W, _S.ASKED)),
     Button("Send", "send-withdrawal", "payments.send_payout", "primary", when=_is(_W, _S.APPROVED)),
     Button("Enter the payment", "enter-payment", "payments.send_payout", "primary", when=_by_hand),
+    Button("Split over its sources", "split-withdrawal", splitting.ASK, when=splits.can_be_split),
     Button("Reject", "reject-withdrawal", "payments.ask_withdrawal", "danger", when=_is(_W, _S.ASKED)),
     Button("Reject", "reject-withdrawal", "payments.approve_withdrawal", "danger", when=_is(_W, _S.IN_REVIEW)),
     Button("Reject", "reject-withdrawal", "payments.send_payout", "danger", when=_is(_W, _S.APPROVED)),
@@ -96,7 +106,7 @@ class RequestDetail(DetailPage):
     """What was asked for, the checks, the ledger, the server, the payout, the people, and what is next."""
 
     queryset = MoneyRequest.objects.select_related(
-        "client", "entity", "asked_by", "payee__connection", "original", "approval", "connection",
+        "client", "entity", "asked_by", "payee__connection", "original", "split_from", "approval", "connection",
         "source_wallet", "source_account__connection", "target_wallet", "target_account__connection",
     )  # fmt: skip
     template = "payments/request.html"
@@ -127,8 +137,12 @@ class RequestDetail(DetailPage):
             "payout_tones": tables.PAYOUT_TONES,
             "payout_labels": dict(PayoutState.choices),
             "next": page.next_step(row, sent, asked),
-            "checks": _checks(row) if row.is_open else [],
+            "checks": _checks(row) if row.state in _CHECKED else [],
             "sees_payee": sees_payee,
+            "sees_orders": scope.may(self.user, "integrations.view_payoutorder"),
+            "sees_accounts": scope.may(self.user, "ledger.view_ledgeraccount"),
+            "payee_details": payee_page.named(row.payee.details) if sees_payee and row.payee is not None else [],
+            "file": page.file_of(self.user, sent),
             "payee_days": checks.payee_age_days(row.payee) if row.payee is not None else 0,
             "wallets": page.wallets_of(row.client),
             "reservation": page.reservation(row),
@@ -140,6 +154,7 @@ class RequestDetail(DetailPage):
             "chain": page.chain(row, sent),
             "events": [(event, event.data.get("checks", [])) for event in events],
             "others": page.others(row),
+            "parts": row.parts.order_by("pk"),
         }
 
 

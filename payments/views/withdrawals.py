@@ -8,15 +8,18 @@ from typing import Any
 from django.urls import reverse
 
 from accounts.models import Client, Wallet
+from accounts.selectors.kept import reveal
 from accounts.views.steps import OfClient
+from backoffice.approvals.registry import Level
 from backoffice.kernel.actor import Person
 from backoffice.kernel.money import Money
+from backoffice.organisation.selectors import scope
 from backoffice.ui.views import ActionPage, Crumb, GatedPage
 from payments.actions import outside as actions
 from payments.forms import outside as forms
-from payments.models import MoneyRequest, RequestKind, RequestState
-from payments.selectors import page, sources
-from payments.services import payouts, sending, withdrawals
+from payments.models import MoneyRequest, Payee, PayeeKind, RequestKind, RequestState
+from payments.selectors import checks, page, sources, splits
+from payments.services import payouts, sending, splitting, withdrawals
 
 _RELATED = (
     "client", "entity", "payee__connection", "source_wallet", "source_account", "target_wallet", "target_account",
@@ -81,8 +84,16 @@ class OfRequest(ActionPage):
             ("Client", f"{target.client.number} {target.client.name}"),
             ("Amount", Money(target.amount, target.currency_id)),
             ("State", RequestState(target.state).label),
-            *((("Payee", f"{target.payee.pk}, {target.payee.get_kind_display()}"),) if target.payee else ()),
+            *((("Payee", self._payee(target.payee)),) if target.payee else ()),
         )
+
+    def _payee(self, payee: Payee) -> str:
+        """With where it is, for those who may see it."""
+        words = f"{payee.pk}, {payee.get_kind_display()}"
+        if not scope.may(self.user, "payments.view_payee"):
+            return words
+        reveal([payee])
+        return f"{words} {payee.label}"
 
     def success_url(self, result: Any) -> str:
         return reverse("money-request", args=[self.target.pk])
@@ -95,8 +106,45 @@ class AskWithdrawal(OfRequest, GatedPage):
     action = actions.PAY
     submit_label = "Send for approval"
 
+    def consequences(self, target: MoneyRequest) -> Sequence[str]:
+        loud = [check for check in checks.of_withdrawal(target) if check.level is not Level.GREEN]
+        return (
+            "Nothing leaves yet: approvers decide, and then a third person sends it.",
+            *(f"{check.label}: {check.detail}." for check in loud),
+        )
+
     def payload(self, form: Any, target: MoneyRequest) -> actions.PayWithdrawal:
         return actions.pay(target)
+
+
+class SplitWithdrawal(OfRequest):
+    """One request for every destination in the place of one that may not all go one way."""
+
+    queryset = WITHDRAWALS
+    permission = splitting.ASK
+    form = forms.SplitForm
+    submit_label = "Split"
+
+    def form_arguments(self, target: MoneyRequest) -> Mapping[str, Any]:
+        self.planned = splits.shares(target)
+        offers = [(share, splits.payees_for(target, share)) for share in self.planned]
+        return {"offers": offers, "plan": splits.token(self.planned)}
+
+    def consequences(self, target: MoneyRequest) -> Sequence[str]:
+        return (
+            f"{target.reference} ends here; in its place there is a request for each part, with checks of its own.",
+            "The money stays reserved, part by part. Each part is sent for approval, approved and paid by itself.",
+        )
+
+    def run(self, *, actor: Person, form: Any, target: MoneyRequest) -> list[MoneyRequest]:
+        portions = [
+            splitting.Portion(share.amount, payee.pk, share.original_id)
+            for share, payee in zip(self.planned, form.chosen(), strict=True)
+        ]
+        return splitting.split(actor=actor, request_id=target.pk, portions=portions)
+
+    def message(self, result: list[MoneyRequest]) -> str:
+        return f"Split into {', '.join(row.reference for row in result)}. Send each of them for approval."
 
 
 class RejectWithdrawal(OfRequest):
@@ -141,8 +189,15 @@ class SendWithdrawal(OfRequest):
         return {"request": target, "typing": sending.needs_typing(target)}
 
     def consequences(self, target: MoneyRequest) -> Sequence[str]:
+        assert target.payee is not None
         server = () if target.source_account is None else ("The trade server is debited first; then it is paid.",)
-        return (*server, "By hand: enter the payment at the bank, then type its reference.", "It is sent once only.")
+        bank = (
+            "By hand: enter the payment at the bank, then type the bank's reference on the request's page.",
+            "By file: it waits under “Payouts for files” until a file of it is approved and handed out.",
+        )
+        known = target.payee.connection
+        psp = (f"{known.name} is told to pay it.",) if known is not None else ()
+        return (*server, *(bank if target.payee.kind == PayeeKind.BANK else psp), "It is sent once only.")
 
     def run(self, *, actor: Person, form: Any, target: MoneyRequest) -> MoneyRequest:
         data = form.cleaned_data

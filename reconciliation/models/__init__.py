@@ -15,6 +15,7 @@ from reconciliation.models.files import ComparedLine, Comparison, OutsideFile, O
 from reconciliation.models.matches import CashAllocation, CashMatch, FactKind, Suggestion, SuggestionState
 from reconciliation.models.rungs import Rung
 from reconciliation.models.runs import Rule, Run, RunState, TradeMatch
+from reconciliation.models.severity import Severity
 
 __all__ = [
     "CLASSES",
@@ -45,6 +46,7 @@ __all__ = [
     "RunState",
     "Rung",
     "SegregatedAccount",
+    "Severity",
     "Suggestion",
     "SuggestionState",
     "TopUp",

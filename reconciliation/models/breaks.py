@@ -5,6 +5,7 @@ A break keeps its identity over runs: the same difference found again is the sam
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -14,7 +15,8 @@ from django.db import models
 from backoffice.kernel.tables import Access
 from backoffice.organisation.models import LegalEntity
 from reconciliation.models.classes import CLASSES, BreakClass, Kind
-from reconciliation.models.runs import Run
+from reconciliation.models.runs import Rule, Run
+from reconciliation.models.severity import Severity
 
 
 class BreakState(models.TextChoices):
@@ -39,7 +41,9 @@ class Resolution(models.TextChoices):
 
 class Break(models.Model):
     """One difference. `amount` is what is at stake in `currency`, signed as the difference right minus left;
-    `refs` names the facts on each side; `owner_role` is whose work it is until somebody takes it."""
+    `refs` names the facts on each side; `owner_role` is whose work it is until somebody takes it. `severity` is what it
+    has been since `severity_at`, by the rule `graded_by`: until `own_by` somebody has to have taken it, until
+    `resolve_by` it has to be closed."""
 
     entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT)
     kind = models.CharField(max_length=10, choices=Kind.choices)
@@ -55,6 +59,13 @@ class Break(models.Model):
     owner_role = models.CharField(max_length=8)
     assignee = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     explanation = models.TextField(blank=True)
+    severity = models.PositiveSmallIntegerField(
+        choices=Severity.choices, default=Severity.LOW, db_default=Severity.LOW.value
+    )
+    severity_at = models.DateTimeField(null=True)
+    graded_by = models.ForeignKey(Rule, null=True, on_delete=models.PROTECT, related_name="+")
+    own_by = models.DateTimeField(null=True)
+    resolve_by = models.DateTimeField(null=True)
     opened_at = models.DateTimeField()
     opened_by = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="+")
     seen_by = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="+")
@@ -69,6 +80,7 @@ class Break(models.Model):
             ),
             models.Index(fields=["opened_at", "id", "entity"], name="break_newest"),
             models.Index(fields=["business_date", "id", "entity"], name="break_by_day"),
+            models.Index(fields=["severity", "opened_at", "id", "entity"], name="break_by_severity"),
             GinIndex(fields=["refs"], opclasses=["jsonb_path_ops"], name="break_by_what"),
         ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -99,6 +111,14 @@ class Break(models.Model):
         return self.state in OPEN_STATES
 
     @property
+    def due_at(self) -> datetime | None:
+        """The next moment something has to have happened: that somebody takes it, or that it is closed."""
+        if not self.is_open:
+            return None
+        waits = [self.resolve_by] if self.assignee_id else [self.own_by, self.resolve_by]
+        return min((moment for moment in waits if moment is not None), default=None)
+
+    @property
     def meaning(self) -> BreakClass:
         return CLASSES[self.klass]
 
@@ -106,6 +126,7 @@ class Break(models.Model):
 class EventKind(models.TextChoices):
     OPENED = "OPENED", "opened"
     CHANGED = "CHANGED", "difference changed"
+    GRADED = "GRADED", "severity changed"
     ASSIGNED = "ASSIGNED", "assigned"
     EXPLAINED = "EXPLAINED", "explained"
     RESOLVED = "RESOLVED", "resolved"

@@ -38,12 +38,18 @@ class Suggestion(models.Model):
     """What a run found likely to be the same money, ranked by `score`; a person accepts or dismisses it.
 
     `ours` lists [reference, amount, currency, [[kind, id, amount]]], `theirs` [kind, id, amount, currency]. `tie` says
-    that others fit as well. `fingerprint` identifies it over runs; one that is not found again is GONE."""
+    that others fit as well. `fingerprint` identifies it over runs; one that is not found again is GONE.
+
+    One that a person put together (`person`, rung HAND, with a reason) waits for another person: who proposed it does
+    not accept it. `difference_is` is the ledger account that takes what theirs is more or less than ours."""
 
     entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT)
-    run = models.ForeignKey(Run, on_delete=models.PROTECT)
+    run = models.ForeignKey(Run, null=True, on_delete=models.PROTECT)
     rule = models.ForeignKey(Rule, on_delete=models.PROTECT)
     rung = models.CharField(max_length=9, choices=Rung.choices)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=300, blank=True)
+    difference_is = models.CharField(max_length=40, blank=True)
     score = models.PositiveSmallIntegerField()
     tie = models.BooleanField(default=False)
     reference = models.CharField(max_length=120)
@@ -70,6 +76,17 @@ class Suggestion(models.Model):
                 condition=models.Q(state__in=["OPEN", "GONE"]) | models.Q(decided_by__isnull=False),
                 name="suggestion_decided_by_a_person",
             ),
+            models.CheckConstraint(
+                condition=models.Q(rung=Rung.HAND, person__isnull=False, run=None) & ~models.Q(reason="")
+                | ~models.Q(rung=Rung.HAND) & models.Q(person=None, run__isnull=False, reason="", difference_is=""),
+                name="suggestion_by_hand_has_a_person",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(person=None)
+                | ~models.Q(state="ACCEPTED")
+                | ~models.Q(decided_by=models.F("person")),
+                name="suggestion_accepted_by_another",
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["score", "id", "entity"], name="suggestion_ranked"),
@@ -87,10 +104,11 @@ class CashMatch(models.Model):
     side. Where rungs only propose, `person` decided, and `booked` is the journal that followed, 0 without one;
     such a match is about one outside fact."""
 
+    # A run writes a million of these: what they refer to is checked as a set (sql/allocations_sets.sql), not by row.
     id = models.BigAutoField(primary_key=True)
-    entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT)
-    run = models.ForeignKey(Run, null=True, on_delete=models.PROTECT)
-    rule = models.ForeignKey(Rule, on_delete=models.PROTECT)
+    entity = models.ForeignKey(LegalEntity, on_delete=models.PROTECT, db_constraint=False, db_index=False)
+    run = models.ForeignKey(Run, null=True, on_delete=models.PROTECT, db_index=False)
+    rule = models.ForeignKey(Rule, on_delete=models.PROTECT, db_constraint=False, db_index=False)
     rung = models.CharField(max_length=9, choices=Rung.choices)
     key = models.CharField(max_length=120)
     currency = models.CharField(max_length=10)
@@ -98,8 +116,12 @@ class CashMatch(models.Model):
     difference = models.DecimalField(max_digits=38, decimal_places=18, default=0)
     difference_is = models.CharField(max_length=40, blank=True)
     evidence = models.JSONField()
-    person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
-    suggestion = models.ForeignKey(Suggestion, null=True, on_delete=models.PROTECT, related_name="matches")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    suggestion = models.ForeignKey(
+        Suggestion, null=True, on_delete=models.PROTECT, related_name="matches", db_index=False
+    )
     made_by = models.CharField(max_length=150)
     made_at = models.DateTimeField()
     booked = models.BigIntegerField(default=0)
@@ -130,7 +152,10 @@ class CashMatch(models.Model):
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["entity", "key"], name="cashmatch_key"),
+            models.Index(fields=["entity", "key"], name="cashmatch_by_hand", condition=models.Q(person__isnull=False)),
+            models.Index(
+                fields=["suggestion"], name="cashmatch_of_suggestion", condition=models.Q(suggestion__isnull=False)
+            ),
             models.Index(OpClass("key", "varchar_pattern_ops"), name="cashmatch_by_beginning"),
             models.Index(fields=["made_at", "id", "entity"], name="cashmatch_newest"),
         ]
@@ -149,7 +174,7 @@ class CashAllocation(models.Model):
     access = Access.APPEND
 
     id = models.BigAutoField(primary_key=True)
-    match = models.ForeignKey(CashMatch, on_delete=models.PROTECT, related_name="allocations")
+    match = models.ForeignKey(CashMatch, on_delete=models.PROTECT, related_name="allocations", db_constraint=False)
     fact_kind = models.CharField(max_length=7, choices=FactKind.choices)
     fact_id = models.BigIntegerField()
     amount = models.DecimalField(max_digits=38, decimal_places=18)

@@ -13,7 +13,13 @@ from reconciliation.models.classes import Kind
 
 # The rule of comparisons between files of other houses (models/files.py), which are no runs.
 FILES = "files"
-RULE_KINDS = [*Kind.choices, (FILES, "files: another ledger against files of PSP or bank")]
+# The rule of how breaks are graded and how long they may take (services/grading.py).
+BREAKS = "breaks"
+RULE_KINDS = [
+    *Kind.choices,
+    (FILES, "files: another ledger against files of PSP or bank"),
+    (BREAKS, "breaks: severity and time limits"),
+]
 
 
 class Rule(models.Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.urls import reverse
@@ -23,6 +24,7 @@ _LABELS = {
 }
 # Facts are listed with their amounts, not by number.
 _LISTED = frozenset({"deals", "journals", "psp_lines", "bank_lines"})
+_AMOUNTS = frozenset({"server", "ledger", "psp", "bank", "tolerance"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,23 @@ class Allocated:
     amount: Money
 
 
-def said(evidence: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Evidence as labels and values."""
+def said(evidence: Mapping[str, Any], currency: str = "") -> list[tuple[str, Any]]:
+    """Evidence as labels and values; the sides' amounts as money where their currency is known."""
     rows = [
-        (_LABELS.get(name, name.replace("_", " ")), value) for name, value in evidence.items() if name not in _LISTED
+        (_LABELS.get(name, name.replace("_", " ")), _typed(name, value, currency))
+        for name, value in evidence.items()
+        if name not in _LISTED
     ]
     return [(label[:1].upper() + label[1:], value) for label, value in rows]
+
+
+def _typed(name: str, value: Any, currency: str) -> Any:
+    if name not in _AMOUNTS or not currency:
+        return value
+    try:
+        return Money(Decimal(value), currency)
+    except (InvalidOperation, TypeError):
+        return value
 
 
 def allocated(match: CashMatch) -> list[Allocated]:

@@ -15,6 +15,8 @@ from accounts.services.booking import plan
 from accounts.services.wallets import house_accounts
 from backoffice.kernel.actor import Actor, System
 from backoffice.organisation.selectors import calendars
+from integrations.models import Connection
+from integrations.records import PAYOUT_TOKEN, PAYOUT_TOKEN_SQL
 from ledger.selectors.lines import journals_by_key
 from ledger.services import journal, periods
 from ledger.services.journal import Draft, Entry
@@ -24,15 +26,18 @@ from reconciliation.services import statements, suggesting
 
 # In PostgreSQL's dialect; the same references as in accounts.services.booking.plan.
 REFERENCE = plan.REFERENCE.pattern.replace(r"\b", r"\y")
-PAYOUT = plan.PAYOUT_TOKEN.pattern.replace(r"\b", r"\y")
 LOOK_BACK = timedelta(days=60)
 RECLASS = "RECLASS"
 UNALLOCATED = "clearing.unallocated"
 _ACTOR = System("reconciliation")
+# States in which a PSP says that money will come (Adyen's payment accounting report, column Record Type).
+ON_ITS_WAY = ("Received", "Authorised", "SentForSettle", "Settled", "SettledExternally")
 _TABLES = """
-DROP TABLE IF EXISTS agreed, parts, sides, told, payout_sides;
+DROP TABLE IF EXISTS agreed, parts, kinds, sides, told, payout_sides, fresh_matches;
 CREATE TEMP TABLE agreed (key text, rung text, currency text, amount numeric, difference numeric, evidence jsonb)
     ON COMMIT DROP;
+CREATE TEMP TABLE kinds (key text PRIMARY KEY, class text, why text, amount numeric, deals bigint[], journals bigint[],
+    psp bigint[]) ON COMMIT DROP;
 CREATE TEMP TABLE parts (key text, fact_kind text, fact_id bigint, amount numeric) ON COMMIT DROP;
 """
 
@@ -47,7 +52,9 @@ def match_cash(run: Run, cutoff: datetime, now: datetime) -> tuple[int, int, lis
     values = values_of(run, cutoff, now)
     reclassed = take_out_parts(run, values)
     statements.execute(_TABLES)
-    ((compared, matched),) = statements.rows(statements.text("cash_references.sql"), values)
+    statements.execute(statements.text("cash_references.sql"), values)
+    statements.execute(statements.text("cash_kinds.sql"), values | _rates_needed(run))
+    ((compared, matched),) = statements.rows(statements.text("cash_agreed.sql"), values)
     ((payouts, arrived),) = statements.rows(statements.text("cash_payouts.sql"), values)
     statements.execute(statements.text("cash_single.sql"), values)
     statements.execute(statements.text("cash_matches.sql"), values)
@@ -79,15 +86,31 @@ def values_of(run: Run, cutoff: datetime, now: datetime) -> dict[str, Any]:
         "actor": _ACTOR.label,
         "since": since(run.business_date),
         "pattern": REFERENCE,
-        "payout_pattern": PAYOUT,
+        "payout_pattern": PAYOUT_TOKEN_SQL,
         "allocated": ALLOCATED,
         "overdue": overdue(int(rules["external_days"])),
         "payout_overdue": overdue(int(rules["payout_days"])),
         "internal_overdue": overdue(int(rules.get("internal_days", 1))),
         "fee_rate": Decimal(rules.get("fee_rate", {}).get(run.entity.code, "0")),
+        "fee_fixed": Decimal(rules.get("fee_fixed", {}).get(run.entity.code, "0")),
         "fee_tolerance": Decimal(rules["fee_tolerance"]),
+        "fx_points": Decimal(rules.get("fx_points", "50")),
+        "fx_band": Decimal(rules.get("fx_band", "0")),
+        "connections": list(Connection.objects.filter(entity_id=run.entity_id).values_list("pk", flat=True)),
+        "on_its_way": list(ON_ITS_WAY),
         "tolerances": json.dumps(rules.get("amount_tolerance", {})),
     }
+
+
+def _rates_needed(run: Run) -> dict[str, list[Any]]:
+    """The day's rates of the references whose currencies or amounts differ, as columns."""
+    found, rate_of = [], suggesting.rates_of(run)
+    for base, quote, on in statements.rows(_CONVERTED):
+        rate = rate_of(base, quote, on)
+        if rate is not None:
+            found.append((base, quote, on, rate))
+    columns = [list(column) for column in zip(*found, strict=True)] or [[], [], [], []]
+    return dict(zip(("bases", "quotes", "days", "rates"), columns, strict=True))
 
 
 def take_out_parts(run: Run, values: dict[str, Any]) -> int:
@@ -105,9 +128,9 @@ def take_out_parts(run: Run, values: dict[str, Any]) -> int:
     for key, (line, _, amount, currency, said) in zip(keys, found, strict=True):
         if key in known or currency not in accounts[UNALLOCATED]:
             continue
-        code = "clearing.payouts" if plan.PAYOUT_TOKEN.search(said) else plan.CLIENT_MONEY
+        code = "clearing.payouts" if PAYOUT_TOKEN.search(said) else plan.CLIENT_MONEY
         entries = [Entry(accounts[UNALLOCATED][currency], amount), Entry(accounts[code][currency], -amount)]
-        token = (plan.PAYOUT_TOKEN.search(said) or plan.REFERENCE.search(said) or [""])[0]
+        token = (PAYOUT_TOKEN.search(said) or plan.REFERENCE.search(said) or [""])[0]
         text = f"{token} in batched bank line {line}"
         drafts.append(Draft(key, day, RECLASS, text, entries, reference=f"bank:{line}"))
     if drafts:
@@ -119,6 +142,13 @@ def _actor() -> Actor:
     return _ACTOR
 
 
+_CONVERTED = """
+SELECT DISTINCT CASE class WHEN 'CURRENCY' THEN outside_currency ELSE original_currency END, own_currency, day
+  FROM sides
+ WHERE class = 'CURRENCY'
+    OR class = 'AMOUNT' AND original_currency <> '' AND original_currency <> own_currency AND original <> 0
+ ORDER BY 1, 2, 3
+"""
 # Only lines that are booked, as what nobody was found for.
 _PARTS = """
 SELECT b.line_id, b.notice_id, b.amount, b.currency, b.end_to_end_id || ' ' || b.remittance

@@ -13,14 +13,17 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import DatabaseError, transaction
+from django.db.models import Q
 
-from accounts.services.booking.plan import CLIENT_MONEY, PAYOUT_TOKEN, REFERENCE
+from accounts.models import PayoutReceipt
+from accounts.services.booking.plan import CLIENT_MONEY, REFERENCE
 from accounts.services.wallets import house_accounts
 from backoffice.audit import services as audit
 from backoffice.kernel import clock
 from backoffice.kernel.actor import Actor, Person
 from backoffice.kernel.errors import DomainError
 from integrations.models import BankLine, Superseded
+from integrations.records import PAYOUT_TOKEN
 from ledger.models import Journal
 from ledger.services import journal, periods
 from ledger.services.journal import Draft, Entry
@@ -34,6 +37,10 @@ EXCHANGE = "clearing.fx"
 
 class NotOpen(DomainError):
     """The suggestion has been decided, or does not fit any more."""
+
+
+class OwnProposal(DomainError):
+    """Who put a match together does not accept it."""
 
 
 class Taken(DomainError):
@@ -59,8 +66,9 @@ class _Portion:
 def accept(*, actor: Actor, suggestion_id: int) -> list[CashMatch]:
     """Make a suggestion a match, in the person's name, and book what follows. Raises NotOpen, Taken."""
     chosen = _open(suggestion_id)
-    if Superseded.objects.filter(fact_kind__in=["bank", "psp"], fact_id__in=[row[1] for row in chosen.theirs]).exists():
-        raise NotOpen("The line was corrected at its source. Start a run, then look at what it suggests.")
+    if chosen.person_id is not None and isinstance(actor, Person) and chosen.person_id == actor.user_id:
+        raise OwnProposal("You put this match together. Another person has to accept it.")
+    _require_newest(chosen)
     made = [_match(actor, chosen, portion) for portion in _portions(chosen)]
     _decide(actor, chosen, SuggestionState.ACCEPTED)
     audit.record(
@@ -106,6 +114,17 @@ def undo(*, actor: Actor, match_id: int, reason: str) -> CashMatch:
     return match
 
 
+def _require_newest(chosen: Suggestion) -> None:
+    """No line of either side has a newer version."""
+    facts = [(kind, pk) for kind, pk, *_ in chosen.theirs]
+    facts += [(kind, pk) for *_, inside in chosen.ours for kind, pk, _ in inside]
+    corrected = Q()
+    for kind, pk in facts:
+        corrected |= Q(fact_kind=kind, fact_id=pk)
+    if Superseded.objects.filter(corrected).exists():
+        raise NotOpen("The line was corrected at its source. Start a run, then look at what it suggests.")
+
+
 def _open(suggestion_id: int) -> Suggestion:
     chosen = Suggestion.objects.select_for_update().get(pk=suggestion_id)
     if chosen.state != SuggestionState.OPEN:
@@ -146,9 +165,10 @@ def _match(actor: Actor, chosen: Suggestion, portion: _Portion) -> CashMatch:
         currency=portion.currency,
         amount=portion.amount,
         difference=difference,
-        difference_is=(FEES if difference else "") if same_currency else EXCHANGE,
+        difference_is=_account_of(chosen, difference) if same_currency else EXCHANGE,
         evidence={
             **chosen.evidence,
+            **({"put together by": str(chosen.person), "reason": chosen.reason} if chosen.person else {}),
             "reference": portion.reference,
             "brought": f"{portion.brought} {portion.brought_currency}",
             "settles": f"{portion.amount} {portion.currency}",
@@ -180,6 +200,13 @@ def _match(actor: Actor, chosen: Suggestion, portion: _Portion) -> CashMatch:
         match.booked = journal.post(actor=actor, entity_id=chosen.entity_id, draft=draft).journal_id
         match.save(update_fields=["booked"])
     return match
+
+
+def _account_of(chosen: Suggestion, difference: Decimal) -> str:
+    """The ledger account that takes a difference. Within the tolerance it stays where it is, as where a run matches."""
+    if not difference:
+        return ""
+    return chosen.difference_is if chosen.rung == Rung.HAND else FEES
 
 
 def _inside(match: CashMatch, portion: _Portion) -> list[CashAllocation]:
@@ -214,13 +241,14 @@ def _entries(entity_id: int, match: CashMatch, portion: _Portion) -> list[Entry]
             Entry(account(EXCHANGE, ours), portion.amount),
             Entry(account(CLIENT_MONEY, ours), -portion.amount),
         ]
-    if home == CLIENT_MONEY and not match.difference:
+    posted = match.difference if match.difference_is else Decimal(0)
+    if home == CLIENT_MONEY and not posted:
         return []
     moved = {account(home, ours): portion.brought}
     clearing = account(CLIENT_MONEY, ours)
-    moved[clearing] = moved.get(clearing, Decimal(0)) - portion.amount
-    if match.difference:
-        moved[account(FEES, ours)] = -match.difference
+    moved[clearing] = moved.get(clearing, Decimal(0)) - portion.brought + posted
+    if posted:
+        moved[account(match.difference_is, ours)] = -posted
     return [Entry(account_id, amount) for account_id, amount in moved.items()]
 
 
@@ -229,4 +257,6 @@ def _is_unallocated(portion: _Portion) -> bool:
         return False
     line = BankLine.objects.get(pk=portion.fact_id)
     said = f"{line.end_to_end_id} {line.remittance}"
-    return not (REFERENCE.search(said) or PAYOUT_TOKEN.search(said) or "CHRG" in line.bank_code)
+    if REFERENCE.search(said) or PAYOUT_TOKEN.search(said) or "CHRG" in line.bank_code:
+        return False
+    return not PayoutReceipt.objects.filter(bank_line_id=line.pk).exists()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -14,8 +16,10 @@ from backoffice.kernel import clock, locking
 from backoffice.kernel.actor import Actor
 from backoffice.kernel.errors import DomainError
 from backoffice.kernel.locking import Lock
-from reconciliation.models import CLASSES, Rule
+from reconciliation.models import CLASSES, Rule, Severity
 from reconciliation.models.runs import FILES
+
+_Check = Callable[[Any], bool]
 
 
 class BadRule(DomainError):
@@ -49,11 +53,38 @@ def _percent(value: Any) -> bool:
     return _days(value) and 90 <= value <= 100
 
 
+_SPAN = re.compile(r"[1-9]\d{0,2}[hd]")
+_ABOVE_LOW = [one.name for one in Severity if one is not Severity.LOW]
+
+
+def _rising(value: Any, fits: _Check) -> bool:
+    """A figure for each severity above low, each higher than the one before."""
+    if not isinstance(value, dict) or sorted(value) != sorted(_ABOVE_LOW) or not all(map(fits, value.values())):
+        return False
+    figures = [Decimal(value[name]) for name in _ABOVE_LOW]
+    return figures == sorted(set(figures)) and figures[0] > 0
+
+
+def _limits(value: Any) -> bool:
+    """Spans per class and severity; under the empty name every severity has one."""
+    if not isinstance(value, dict) or not set(value) <= {"", *CLASSES}:
+        return False
+    names = {one.name for one in Severity}
+    return set(value.get("") or ()) == names and all(
+        isinstance(own, dict)
+        and set(own) <= names
+        and all(isinstance(span, str) and _SPAN.fullmatch(span) for span in own.values())
+        for own in value.values()
+    )
+
+
 def _classes(value: Any) -> bool:
     return isinstance(value, list) and set(value) <= set(CLASSES)
 
 
-_Check = Callable[[Any], bool]
+_LIMITS = (
+    'hours or business days per class and severity: {"": {"LOW": "7d", "MEDIUM": "5d", "HIGH": "3d", "CRITICAL": "4h"}}'
+)
 # What a parameter may be, in words for the person who wrote something else.
 _KINDS: Mapping[str, tuple[_Check, str]] = {
     "amount_tolerance": (_amounts, 'an amount per currency, as text: {"USD": "0.50"}'),
@@ -74,6 +105,14 @@ _KINDS: Mapping[str, tuple[_Check, str]] = {
     "parts": (_parts, "2 to 12"),
     "rate_source": (lambda value: isinstance(value, str), "the name of a source of rates, or empty for any"),
     "off": (_classes, "a list of classes of breaks"),
+    "amount_tiers": (
+        partial(_rising, fits=_amount),
+        'rising amounts in the reporting currency: {"MEDIUM": "1000", "HIGH": "10000", "CRITICAL": "100000"}',
+    ),
+    "age_tiers": (partial(_rising, fits=_days), 'rising business days: {"MEDIUM": 1, "HIGH": 3, "CRITICAL": 5}'),
+    "own": (_limits, _LIMITS),
+    "resolve": (_limits, _LIMITS),
+    "fx_band": (_amount, 'basis points as text: "500"'),
 }
 
 

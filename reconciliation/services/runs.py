@@ -29,7 +29,7 @@ from integrations.services import listings as listing_services
 from integrations.services.feeds import FeedFailed
 from reconciliation.models import OPEN_STATES, Break, Kind, Rule, Run, RunState
 from reconciliation.selectors.account_sides import never_read
-from reconciliation.services import matching
+from reconciliation.services import grading, matching
 
 log = logging.getLogger(__name__)
 WAKE = "reconciliation.run"
@@ -166,6 +166,7 @@ def _match(run: Run, notes: list[str]) -> None:
         locking.advisory(Lock.RUN, f"{run.entity_id}:{run.kind}")
         now = clock.now()
         outcome = matching.match(run=run, cutoff=now, now=now)
+        grading.grade(entity_id=run.entity_id, now=now)
         run.cutoff_at = run.finished_at = now
         run.state, run.step, run.progress = RunState.DONE, "", 100
         run.compared, run.matched, run.breaks = outcome.compared, outcome.matched, outcome.breaks

@@ -61,7 +61,7 @@ def rules_of(run: Run) -> Rules:
         likeness=int(given.get("likeness", 90)),
         parts=int(given.get("parts", 12)),
         gap=_business_days(run.entity.calendar),
-        rate=_rates(given.get("rate_source", "")),
+        rate=rates_of(run),
     )
 
 
@@ -71,6 +71,11 @@ def _business_days(calendar: str) -> Callable[[date, date], int]:
         return calendars.age_in_business_days(calendar, earlier, later)
 
     return gap
+
+
+def rates_of(run: Run) -> Callable[[str, str, date], Decimal | None]:
+    """The day's rates as the run's rule wants them; None where none is known."""
+    return _rates(run.rule.parameters.get("rate_source", ""))
 
 
 def _rates(source: str) -> Callable[[str, str, date], Decimal | None]:
@@ -196,8 +201,8 @@ def _keep(run: Run, rows: Mapping[str, Suggestion]) -> None:
         old.state, old.run, old.score, old.tie = SuggestionState.OPEN, run, rows[name].score, rows[name].tie
         old.ours, old.evidence, old.rule = rows[name].ours, rows[name].evidence, run.rule
         old.save(update_fields=["state", "run", "score", "tie", "ours", "evidence", "rule"])
-    gone = Suggestion.objects.filter(entity=run.entity, state=SuggestionState.OPEN).exclude(fingerprint__in=rows)
-    gone.update(state=SuggestionState.GONE)
+    gone = Suggestion.objects.filter(entity=run.entity, state=SuggestionState.OPEN, person=None)
+    gone.exclude(fingerprint__in=rows).update(state=SuggestionState.GONE)
 
 
 def _mark_ties(found: Sequence[Proposal], known: _Known) -> None:

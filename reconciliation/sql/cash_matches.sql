@@ -12,15 +12,23 @@ UPDATE reconciliation_cashmatch m
    AND (a.key IS NOT NULL AND a.evidence <> o.evidence
         OR a.key IS NULL AND EXISTS (SELECT FROM found f WHERE f.key = o.key));
 
+-- Chosen before the first of them is written: a search for each that reads the table they are written to would read
+-- every one of them again.
+CREATE TEMP TABLE fresh_matches ON COMMIT DROP AS
+SELECT a.* FROM agreed a
+ WHERE NOT EXISTS (SELECT FROM reconciliation_cashmatch m
+                    WHERE m.entity_id = %(entity)s AND m.key = a.key AND m.person_id IS NULL AND m.undone_at IS NULL)
+ ORDER BY a.key;
+ANALYZE fresh_matches;
+ANALYZE parts;
+
 WITH made AS (
     INSERT INTO reconciliation_cashmatch (entity_id, run_id, rule_id, rung, key, currency, amount, difference,
                                           difference_is, evidence, made_by, made_at, booked, undone_by,
                                           undone_reason)
     SELECT %(entity)s, %(run)s, %(rule)s, a.rung, a.key, a.currency, a.amount, a.difference, '', a.evidence,
            %(actor)s, %(now)s, 0, '', ''
-      FROM agreed a
-     WHERE NOT EXISTS (SELECT FROM reconciliation_cashmatch m
-                        WHERE m.entity_id = %(entity)s AND m.key = a.key AND m.person_id IS NULL AND m.undone_at IS NULL)
+      FROM fresh_matches a
     RETURNING id, key
 )
 INSERT INTO reconciliation_cashallocation (match_id, fact_kind, fact_id, amount)

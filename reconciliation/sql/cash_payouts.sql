@@ -1,18 +1,20 @@
--- PSP payouts against the bank, by the reference the PSP prints in the remittance: a whole group, per currency.
+-- PSP payouts against the bank, by the reference the PSP prints in the remittance, or by what the booking proved of the
+-- line (accounts: booking/payouts.py): a whole group, per currency.
 CREATE TEMP TABLE payout_sides ON COMMIT DROP AS
 WITH payouts AS (
     SELECT p.id, p.connection_id, p.payout_key, p.currency, -p.net AS amount, p.business_date AS day,
-           substring(p.bank_reference FROM %(payout_pattern)s) AS token
+           coalesce(substring(p.bank_reference FROM %(payout_pattern)s), nullif(p.bank_reference, ''), p.line_key) AS token
       FROM integrations_pspline p
      WHERE p.entity_id = %(entity)s AND p.kind = 'PAYOUT' AND p.received_at <= %(cutoff)s
        AND p.business_date BETWEEN %(since)s AND %(day)s
        AND NOT EXISTS (SELECT FROM integrations_superseded s WHERE s.fact_kind = 'psp' AND s.fact_id = p.id)
 ), bank AS (
-    SELECT substring(b.end_to_end_id || ' ' || b.remittance FROM %(payout_pattern)s) AS token, b.currency,
+    SELECT coalesce(r.token, substring(b.end_to_end_id || ' ' || b.remittance FROM %(payout_pattern)s)) AS token, b.currency,
            sum(b.amount) AS amount, min(b.booking_date) AS day, array_agg(b.line_id ORDER BY b.line_id, b.amount) AS ids,
            array_agg(b.amount ORDER BY b.line_id, b.amount) AS amounts
       FROM integrations_bank_parts(%(entity)s, %(since)s, %(day)s::date + 30, %(cutoff)s) b
-     WHERE b.end_to_end_id || ' ' || b.remittance ~ %(payout_pattern)s
+      LEFT JOIN accounts_payoutreceipt r ON r.entity_id = %(entity)s AND r.bank_line_id = b.line_id
+     WHERE b.end_to_end_id || ' ' || b.remittance ~ %(payout_pattern)s OR r.token IS NOT NULL
      GROUP BY 1, 2
 )
 SELECT coalesce(p.token, b.token) AS token, p.id AS psp_id, b.ids AS bank_ids, b.amounts AS bank_amounts,

@@ -46,7 +46,7 @@ WITH server AS (
       FROM hand h JOIN reconciliation_cashallocation a ON a.match_id = h.id AND a.fact_kind IN ('psp', 'bank')
 ), psp_said AS (
     SELECT substring(p.merchant_reference FROM %(pattern)s) AS ref, p.currency, p.id, p.gross AS amount,
-           p.gross AS own, p.business_date AS day
+           p.gross AS own, p.business_date AS day, p.fee, p.gross_original, p.currency_original
       FROM integrations_pspline p
      WHERE p.entity_id = %(entity)s AND p.kind IN ('PAYMENT', 'REFUND', 'REFUND_REVERSED')
        AND p.received_at <= %(cutoff)s AND p.business_date BETWEEN %(since)s AND %(day)s::date + 5
@@ -55,12 +55,13 @@ WITH server AS (
        AND NOT EXISTS (SELECT FROM hand_facts h WHERE h.fact_kind = 'psp' AND h.fact_id = p.id)
     UNION ALL
     -- A person's match says how much of ours a line is, in our currency, whatever the line's own is.
-    SELECT h.ref, h.currency, p.id, h.amount, 0, p.business_date
+    SELECT h.ref, h.currency, p.id, h.amount, 0, p.business_date, 0, 0, ''
       FROM hand_facts h JOIN integrations_pspline p ON h.fact_kind = 'psp' AND p.id = h.fact_id
      WHERE p.business_date <= %(day)s::date + 5
 ), psp AS (
     SELECT ref, currency, count(*) AS items, sum(amount) AS amount, min(day) AS day,
-           array_agg(id ORDER BY id) AS ids, array_agg(own ORDER BY id) AS amounts
+           array_agg(id ORDER BY id) AS ids, array_agg(own ORDER BY id) AS amounts, sum(fee) AS fee,
+           sum(gross_original) AS original, max(currency_original) AS original_currency
       FROM psp_said GROUP BY 1, 2
 ), bank_said AS (
     SELECT substring(b.end_to_end_id || ' ' || b.remittance FROM %(pattern)s) AS ref, b.currency, b.line_id AS id,
@@ -78,7 +79,7 @@ WITH server AS (
     SELECT r.reference, b.currency, b.id, b.amount, b.amount, b.booking_date, false, false
       FROM payments_evidence e
       JOIN payments_moneyrequest r ON r.id = e.request_id AND r.reason = %(allocated)s
-           AND r.state NOT IN ('REJECTED', 'WITHDRAWN')
+           AND r.state NOT IN ('REJECTED', 'WITHDRAWN', 'SPLIT')
       JOIN integrations_bankline b ON e.fact_kind = 'bank' AND b.id = e.fact_id
      WHERE r.entity_id = %(entity)s AND e.seen_at <= %(cutoff)s
        AND b.booking_date BETWEEN %(since)s AND %(day)s::date + 5
@@ -102,7 +103,7 @@ WITH server AS (
            s.amounts AS server_amounts, s.booked, s.login, b.amount AS books_amount, b.currency AS books_currency,
            b.ids AS books_ids, coalesce(b.by_wallet, false) AS by_wallet, coalesce(b.wallet_amount, 0) AS wallet_amount, b.wallet_ids, b.wallet_amounts,
            p.amount AS psp_amount, p.currency AS psp_currency, p.items AS psp_items, p.ids AS psp_ids,
-           p.amounts AS psp_amounts, k.amount AS bank_amount, k.ids AS bank_ids, k.part_ids, k.amounts AS bank_amounts,
+           p.amounts AS psp_amounts, p.fee AS psp_fee, p.original, p.original_currency, k.amount AS bank_amount, k.ids AS bank_ids, k.part_ids, k.amounts AS bank_amounts,
            k.returned, k.sent, k.by_id, least(s.day, b.day, p.day, k.day) AS day,
            coalesce(s.amount + coalesce(b.wallet_amount, 0), b.amount) AS inside, coalesce(s.currency, b.currency) AS own_currency,
            coalesce(p.currency, k.currency) AS outside_currency,
@@ -142,43 +143,4 @@ SELECT b.line_id, sum(b.amount) AS amount
   JOIN integrations_bankline l ON l.id = b.line_id
  WHERE b.notice_id IS NOT NULL AND b.end_to_end_id || ' ' || b.remittance ~ (%(pattern)s || '|' || %(payout_pattern)s)
    AND l.end_to_end_id || ' ' || l.remittance !~ (%(pattern)s || '|' || %(payout_pattern)s)
- GROUP BY 1;
-
-INSERT INTO agreed (key, rung, currency, amount, difference, evidence)
-SELECT DISTINCT ON (key) key, CASE WHEN psp_ids IS NOT NULL OR by_id THEN 'ID' ELSE 'REFERENCE' END,
-       coalesce(inside_currency, own_currency, outside_currency), coalesce(inside, 0), outside - coalesce(inside, 0),
-       jsonb_strip_nulls(jsonb_build_object(
-           'reference', ref, 'server', trim_scale(server_amount)::text, 'ledger', trim_scale(books_amount)::text,
-           'psp', trim_scale(psp_amount)::text, 'bank', trim_scale(bank_amount)::text,
-           'deals', server_ids, 'journals', books_ids, 'psp_lines', psp_ids, 'bank_lines', part_ids,
-           'tolerance', CASE WHEN outside <> coalesce(inside, 0) AND inside_currency IS NULL
-                             THEN %(tolerances)s::jsonb ->> own_currency END))
-  FROM sides WHERE class IS NULL AND NOT by_hand
- ORDER BY key;
-
-INSERT INTO parts (key, fact_kind, fact_id, amount)
-SELECT key, 'deal', f.id, f.amount FROM sides CROSS JOIN LATERAL unnest(server_ids, server_amounts) AS f (id, amount)
- WHERE class IS NULL AND NOT by_hand
-UNION ALL
-SELECT key, 'psp', f.id, f.amount FROM sides CROSS JOIN LATERAL unnest(psp_ids, psp_amounts) AS f (id, amount)
- WHERE class IS NULL AND NOT by_hand
-UNION ALL
-SELECT key, 'bank', f.id, sum(f.amount) FROM sides CROSS JOIN LATERAL unnest(part_ids, bank_amounts) AS f (id, amount)
- WHERE class IS NULL AND NOT by_hand GROUP BY 1, 3
-UNION ALL
-SELECT key, 'journal', f.id, f.amount
-  FROM sides CROSS JOIN LATERAL unnest(wallet_ids, wallet_amounts) AS f (id, amount)
- WHERE class IS NULL AND NOT by_hand AND by_wallet;
-
-INSERT INTO found (class, key, business_date, amount, currency, summary, refs)
-SELECT class, key, day,
-       CASE WHEN class = 'RETURNED' THEN bank_amount - sent ELSE outside - coalesce(inside, 0) END,
-       coalesce(inside_currency, own_currency, outside_currency),
-       ref || ': server ' || coalesce(server_amount::text, CASE WHEN by_wallet THEN 'not its part' ELSE 'nothing' END)
-           || ', ledger ' || coalesce(trim_scale(books_amount)::text, 'nothing')
-           || ', PSP ' || coalesce(psp_amount::text, 'nothing') || ', bank ' || coalesce(bank_amount::text, 'nothing'),
-       jsonb_strip_nulls(jsonb_build_object('reference', ref, 'deals', server_ids, 'journals', books_ids,
-                                            'psp', psp_ids, 'bank', bank_ids))
-  FROM sides WHERE class IS NOT NULL AND class <> 'later';
-
-SELECT count(*), count(*) FILTER (WHERE class IS NULL) FROM sides
+ GROUP BY 1

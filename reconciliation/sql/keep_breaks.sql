@@ -18,7 +18,9 @@ WITH fresh AS (
            business_date = CASE WHEN %(by_summary)s AND b.closed_at IS NOT NULL THEN f.business_date
                                 ELSE b.business_date END,
            resolution = '', closed_at = NULL,
-           assignee_id = CASE WHEN b.state IN ('OPEN', 'ASSIGNED', 'EXPLAINED') THEN b.assignee_id END
+           assignee_id = CASE WHEN b.state IN ('OPEN', 'ASSIGNED', 'EXPLAINED') THEN b.assignee_id END,
+           -- One that opens again is graded anew, with all of its time.
+           severity_at = CASE WHEN b.closed_at IS NULL THEN b.severity_at END
       FROM found f, reconciliation_break before
      WHERE b.entity_id = %(entity)s AND b.kind = %(kind)s AND b.klass = f.class AND b.key = f.key AND before.id = b.id
        AND (b.state IN ('OPEN', 'ASSIGNED', 'EXPLAINED') OR b.resolution = 'BY_ITSELF'

@@ -41,7 +41,7 @@ class BreakList(ListPage):
 
 
 class BreakDetail(DetailPage):
-    queryset = Break.objects.select_related("entity", "assignee", "opened_by", "seen_by")
+    queryset = Break.objects.select_related("entity", "assignee", "opened_by", "seen_by", "graded_by")
     template = "reconciliation/break.html"
     permission = "reconciliation.view_break"
     nav = "breaks"
@@ -53,6 +53,12 @@ class BreakDetail(DetailPage):
             "fetch-break",
             "reconciliation.explain_break",
             when=lambda b: b.is_open and b.klass in _FETCHABLE,
+        ),
+        Button(
+            "Match by hand",
+            "match-by-hand",
+            "reconciliation.match_cash",
+            when=lambda b: b.is_open and b.kind == Kind.CASH,
         ),
         Button("Push again", "push-again", "reconciliation.push_again", when=drift.can_push),
         Button("Resolve", "resolve-break", "reconciliation.explain_break", when=_is_open),
@@ -72,6 +78,8 @@ class BreakDetail(DetailPage):
             "events": row.events.order_by("-id"),
             "tones": tables.BREAK_TONES,
             "labels": dict(BreakState.choices),
+            "severity_tone": tables.SEVERITY_TONES[row.severity],
+            "overdue": row.due_at is not None and row.due_at <= clock.now(),
             "age": tables.ages_of([row])[0],
         }
 

@@ -15,12 +15,14 @@ from backoffice.ui.views import ActionPage, Button, Crumb, DetailPage, GatedPage
 from integrations.models import PspLine
 from reconciliation import filters, forms, tables
 from reconciliation.actions import rules as rule_actions
-from reconciliation.models import CashMatch, Rule, Suggestion, SuggestionState
+from reconciliation.models import CashMatch, Rule, Rung, Suggestion, SuggestionState
 from reconciliation.selectors.evidence import allocated, said
 from reconciliation.selectors.settlement import payouts, settlements_of
 from reconciliation.services import hands
 
 MATCH = "reconciliation.match_cash"
+# By these every side is in the match's currency.
+_ONE_CURRENCY = (Rung.ID, Rung.GROUP, Rung.REFERENCE)
 
 
 class MatchList(ListPage):
@@ -46,7 +48,7 @@ class MatchDetail(DetailPage):
 
     def context(self, row: CashMatch, tab: str) -> Mapping[str, Any]:
         return {
-            "evidence": said(row.evidence),
+            "evidence": said(row.evidence, row.currency if row.rung in _ONE_CURRENCY else ""),
             "allocated": allocated(row),
             "amount": Money(row.amount, row.currency),
             "difference": Money(row.difference, row.currency) if row.difference else None,
@@ -93,12 +95,15 @@ class SuggestionList(ListPage):
 class _Decision(ActionPage):
     """A decision on one suggestion."""
 
-    queryset = Suggestion.objects.select_related("entity", "rule").filter(state=SuggestionState.OPEN)
+    queryset = Suggestion.objects.select_related("entity", "rule", "person").filter(state=SuggestionState.OPEN)
     permission = MATCH
     nav = "suggestions"
 
     def heading(self) -> str:
         return f"{self.submit_label}: {self.target.reference}"
+
+    def crumbs(self) -> Sequence[Crumb]:
+        return (Crumb("Suggested matches", reverse("suggestions")),)
 
     def facts(self, target: Suggestion) -> Sequence[tuple[str, Any]]:
         return (
@@ -107,6 +112,7 @@ class _Decision(ActionPage):
             ("Outside", Money(target.amount, target.currency)),
             *((f"Ours: {ref}", Money(amount, currency)) for ref, amount, currency in tables.ours_of(target)),
             ("Rule", str(target.rule)),
+            *((("Put together by", str(target.person)), ("Reason", target.reason)) if target.person else ()),
             *said(target.evidence),
         )
 
@@ -197,6 +203,9 @@ class ChangeRule(GatedPage):
 
     def heading(self) -> str:
         return f"Another rule for {self.target.kind}"
+
+    def crumbs(self) -> Sequence[Crumb]:
+        return (Crumb("Reconciliation rules", reverse("reconciliation-rules")),)
 
     def form_arguments(self, target: Rule) -> Mapping[str, Any]:
         entities = scope.entities_of(self.user).order_by("code")

@@ -60,8 +60,8 @@ class ClientMoneyDetail(DetailPage):
 
     def context(self, row: ClientMoneyRun, tab: str) -> Mapping[str, Any]:
         # What a client is owed is found from the largest; the report has all of them.
-        owed = row.of_clients.select_related("client", "run").order_by("-requirement", "id")
-        held = list(row.resources.select_related("run").order_by("-counted", "id"))
+        owed = row.of_clients.select_related("client", "run__currency").order_by("-requirement", "id")
+        held = list(row.resources.select_related("run__currency").order_by("-counted", "id"))
         newer = ClientMoneyRun.objects.filter(entity=row.entity_id, as_of=row.as_of, number__gt=row.number).first()
         return {
             "requirement": Money(row.requirement, row.currency_id),
@@ -94,7 +94,7 @@ class ClientMoneyOfClient(DetailPage):
         return self.row.client.number if self.row.client else "Receipts nobody is named in"
 
     def context(self, row: ClientMoneyClient, tab: str) -> Mapping[str, Any]:
-        parts = row.run.lines.filter(client=row.client_id).select_related("client", "run").order_by("id")
+        parts = row.run.lines.filter(client=row.client_id).select_related("client", "run__currency").order_by("id")
         return {
             "equity": Money(row.equity, row.run.currency_id),
             "requirement": Money(row.requirement, row.run.currency_id),

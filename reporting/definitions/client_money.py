@@ -15,6 +15,7 @@ from backoffice.kernel.money import Money
 from backoffice.ui.columns import Column, Kind
 from backoffice.ui.tables import Table
 from reconciliation.models import ClientMoneyClient, ClientMoneyLine, ClientMoneyResource, ClientMoneyRun
+from reconciliation.tables import HeldTable, OwedTable, PartTable
 from reporting.records import Definition, Parameters, Report, Section, Signature
 from reporting.selectors.code_version import code_version
 
@@ -120,45 +121,6 @@ def _rates(runs: Sequence[ClientMoneyRun]) -> tuple[Rate, ...]:
         for r in run.rates
     ]
     return tuple(dict.fromkeys(used))
-
-
-def _number(row: Any) -> str:
-    return row.client.number if row.client else "nobody named"
-
-
-class HeldTable(Table):
-    columns = (
-        Column("what", "Account", Kind.TEXT),
-        Column(lambda r: "counts" if r.counted else "left outside", "Resource", Kind.TEXT),
-        Column(lambda r: Money(r.balance, r.currency_id), "In the books", Kind.MONEY),
-        Column(lambda r: None if r.at_bank is None else Money(r.at_bank, r.currency_id), "Bank's lines", Kind.MONEY),
-        Column(lambda r: _rounded(r.run, r.converted), "Converted", Kind.MONEY),
-    )
-    default_sort = ""
-    empty = "No client bank account is declared."
-
-
-class OwedTable(Table):
-    columns = (
-        Column(_number, "Client", Kind.CODE),
-        Column(lambda r: _rounded(r.run, r.equity), "Sum of parts", Kind.MONEY),
-        Column(lambda r: _rounded(r.run, r.requirement), "Requirement", Kind.MONEY),
-    )
-    default_sort = ""
-    empty = "No client was owed anything."
-
-
-class PartTable(Table):
-    columns = (
-        Column(_number, "Client", Kind.CODE),
-        Column(lambda r: r.get_part_display(), "Part", Kind.TEXT),
-        Column("what", "What", Kind.TEXT),
-        Column(lambda r: Money(r.amount, r.currency_id), "Amount", Kind.MONEY),
-        Column(lambda r: _rounded(r.run, r.converted), "Converted", Kind.MONEY),
-        Column("source", "Source", Kind.CODE),
-    )
-    default_sort = ""
-    empty = "Nothing."
 
 
 class RateTable(Table):

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 
 from accounts.models import Client, KycResult, Note, TradingAccount
 from accounts.selectors.kept import reveal
+from accounts.selectors.said import currencies_of
 from backoffice.kernel.money import Money
 from backoffice.ui.columns import Column, Kind
 from backoffice.ui.tables import Table
@@ -26,7 +28,7 @@ from payments.selectors.cases import lines_about
 from reporting.records import Parameters, Report, Section
 from reporting.selectors.code_version import code_version
 
-NAME, VERSION, TITLE = "evidence_pack", 1, "Chargeback evidence"
+NAME, VERSION, TITLE = "evidence_pack", 2, "Chargeback evidence"
 # Of each kind not more than so many of the newest.
 MOST = 500
 _TRADES = "Trades of the client's logins after the payment: what the money was used for."
@@ -82,14 +84,23 @@ def _events(case: ChargebackCase, cutoff: datetime) -> tuple[CaseEvent, ...]:
 def _steps(case: ChargebackCase, cutoff: datetime) -> tuple[RequestEvent, ...]:
     if case.deposit is None:
         return ()
-    return tuple(case.deposit.events.filter(at__lte=cutoff).order_by("pk")[:MOST])
+    # What moved it; notes of checks and lines are the house's.
+    return tuple(case.deposit.events.filter(at__lte=cutoff).exclude(before=F("after")).order_by("pk")[:MOST])
 
 
 def _kyc(client: Client, cutoff: datetime) -> tuple[KycResult, ...]:
     return tuple(client.kyc_results.filter(outcome=KycResult.Outcome.CLEAN, at__lte=cutoff).order_by("-pk")[:MOST])
 
 
-def _trades(client: Client, since: datetime, cutoff: datetime) -> tuple[Deal, ...]:
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A deal with its result in the currency of its login, which the deal does not carry."""
+
+    deal: Deal
+    result: Money
+
+
+def _trades(client: Client, since: datetime, cutoff: datetime) -> tuple[Trade, ...]:
     logins = TradingAccount.objects.filter(client=client).values_list("connection_id", "login")
     found: list[Deal] = []
     for connection_id, login in logins:
@@ -97,7 +108,9 @@ def _trades(client: Client, since: datetime, cutoff: datetime) -> tuple[Deal, ..
         old = Superseded.objects.filter(fact_kind="deal", fact_id=OuterRef("pk"))
         rows = rows.filter(~Exists(old), dealt_at__gte=since, dealt_at__lte=cutoff, deleted=False)
         found += rows.order_by("-dealt_at", "-pk")[:MOST]
-    return tuple(sorted(found, key=lambda row: (row.dealt_at, row.pk))[-MOST:])
+    newest = sorted(found, key=lambda row: (row.dealt_at, row.pk))[-MOST:]
+    known = currencies_of(newest)
+    return tuple(Trade(row, Money(_result(row), known[row.connection_id, row.login])) for row in newest)
 
 
 def _money(client: Client, cutoff: datetime) -> tuple[MoneyRequest, ...]:
@@ -228,14 +241,14 @@ class KycTable(Table):
 
 class TradeTable(Table):
     columns = (
-        Column("dealt_at", "When", Kind.DATETIME),
-        Column("login", "Login", Kind.CODE),
-        Column("ticket", "Deal", Kind.CODE),
-        Column("symbol", "Symbol"),
-        Column("side", "Side"),
-        Column("volume_lots", "Lots", Kind.LOTS),
-        Column("price", "Price", Kind.PRICE),
-        Column(_result, "Result", Kind.NUMBER),
+        Column("deal.dealt_at", "When", Kind.DATETIME),
+        Column("deal.login", "Login", Kind.CODE),
+        Column("deal.ticket", "Deal", Kind.CODE),
+        Column("deal.symbol", "Symbol"),
+        Column("deal.side", "Side"),
+        Column("deal.volume_lots", "Lots", Kind.LOTS),
+        Column("deal.price", "Price", Kind.PRICE),
+        Column("result", "Result", Kind.MONEY),
     )
     default_sort = ""
     empty = "No trade after the payment."

@@ -96,10 +96,13 @@ BANK = Bookable(
     kind="bank",
     table="integrations_bankline",
     columns=(
-        "line_key", "account", "amount", "currency", "remittance", "end_to_end_id", "counterparty", "bank_code",
+        "line_key", "account", "amount", "currency", "remittance", "end_to_end_id", "counterparty",
+        "counterparty_account", "bank_code",
     ),
     plan=lambda row: plan_bank(
-        is_charge="CHRG" in row["bank_code"], **_pick(row, "amount", "remittance", "end_to_end_id", "counterparty")
+        is_charge="CHRG" in row["bank_code"],
+        is_payout=row.get("is_payout", False),
+        **_pick(row, "amount", "remittance", "end_to_end_id", "counterparty"),
     ),
     currency=lambda row: row["currency"],
     day_column="booking_date",

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from accounts.models import UnbookedReason
-from integrations.records import DealKind, PspKind
+from integrations.records import PAYOUT_TOKEN, DealKind, PspKind
 
 CLIENT_BALANCE = "@balance"
 CLIENT_CREDIT = "@credit"
@@ -33,8 +33,6 @@ OWN_MONEY = "clearing.own_money"
 # Our own references, wherever they travel: comment, merchant reference, EndToEndId, remittance. Deposit, withdrawal,
 # transfer, adjustment, credit, fee, conversion, top-up of client money.
 REFERENCE = re.compile(r"\b[DWTACFXP]-[0-9A-Z]{8}\b")
-# What Adyen prints in a payout's remittance (settlement details report, MerchantPayout rows).
-PAYOUT_TOKEN = re.compile(r"\bTX\w{4,}XT\b")
 
 # Where a balance-kind deal's counterpart is; the client's side is the balance account unless it is credit.
 _DEAL_CONTRA: Mapping[DealKind, str] = {
@@ -136,10 +134,13 @@ def plan_psp(*, kind: str, provider_type: str, reference: str, gross: Decimal, f
     return Plan("PSP", f"{provider_type} {reference}".strip(), _nonzero(lines))
 
 
-def plan_bank(*, amount: Decimal, remittance: str, end_to_end_id: str, counterparty: str, is_charge: bool) -> Plan:
-    """A bank line: what it says decides on what it waits for its other side."""
+def plan_bank(
+    *, amount: Decimal, remittance: str, end_to_end_id: str, counterparty: str, is_charge: bool, is_payout: bool = False
+) -> Plan:
+    """A bank line: what it says decides on what it waits for its other side. `is_payout`: a payout of a PSP that we
+    know is proved to be it (booking/payouts.py)."""
     said = f"{end_to_end_id} {remittance}"
-    if PAYOUT_TOKEN.search(said):
+    if is_payout or PAYOUT_TOKEN.search(said):
         contra = "clearing.payouts"
     elif ours := REFERENCE.search(said):
         # A top-up of client money is the house's own money on its way between its accounts.

@@ -15,6 +15,7 @@ from django.db import models, transaction
 
 from accounts.models import BookingCursor, Unbooked, UnbookedReason
 from accounts.services.booking.facts import BOOKABLE, Bookable, Row
+from accounts.services.booking.payouts import Payouts
 from accounts.services.booking.plan import CannotBook
 from accounts.services.booking.reserved import Reserved
 from accounts.services.booking.resolve import Books
@@ -57,6 +58,7 @@ class _Batch:
     """The outcome of planning a batch, before anything is posted."""
 
     reserved: Reserved
+    payouts: Payouts
     drafts: list[Draft] = field(default_factory=list)
     failed: dict[int, tuple[Row, CannotBook]] = field(default_factory=dict)
     booked: list[int] = field(default_factory=list)
@@ -128,7 +130,7 @@ def _retry(actor: Actor, connection_id: int, bookable: Bookable) -> Booked:
 def _plan(actor: Actor, connection: Connection, bookable: Bookable, rows: Sequence[Row]) -> _Batch:
     books = Books(actor, connection, bookable, rows)
     undo = _reversals(connection, bookable, rows)
-    batch = _Batch(Reserved(connection, bookable, rows, undo.values()))
+    batch = _Batch(Reserved(connection, bookable, rows, undo.values()), Payouts(connection, bookable, rows))
     batch.counts.facts = len(rows)
     days: dict[date, date] = {}
     today = clock.today()
@@ -145,7 +147,7 @@ def _plan(actor: Actor, connection: Connection, bookable: Bookable, rows: Sequen
             batch.reserved.undone(original)
             batch.counts.reversals += 1
         try:
-            plan = bookable.plan(row)
+            plan = bookable.plan(batch.payouts.marked(row))
             if (due := bookable.due(row)) is not None and due > today:
                 raise CannotBook(UnbookedReason.NOT_YET, f"{plan.description}: on {due}")
             entries = books.entries(row, plan)
@@ -184,6 +186,7 @@ def _close_replaced(bookable: Bookable, open_ones: models.QuerySet[Unbooked]) ->
 def _post(actor: Actor, connection: Connection, bookable: Bookable, batch: _Batch) -> None:
     posted = journal.post_many(actor=actor, entity_id=connection.entity_id, drafts=batch.drafts)
     batch.reserved.keep({draft.key: done.journal_id for draft, done in zip(batch.drafts, posted, strict=True)})
+    batch.payouts.keep(batch.booked)
     noted = _note_failures(connection, bookable, batch)
     if batch.drafts or noted:
         audit.record(

@@ -73,15 +73,53 @@ def amount(scene: Scene, dice: Dice) -> None:
 
 
 def currency(scene: Scene, dice: Dice) -> None:
-    """The PSP settles in another currency than the account's."""
+    """The PSP settles the figure in another currency than the account's, far from any rate of the day."""
+    login = scene.take_login(dice, "mt5-live", currency=dice.one(("USD", "GBP")))
+    reference = scene.reference("D")
+    credited = deposit_of(dice, login)
+    credited_before(scene, dice, login, credited, f"{reference} card", back=1)
+    scene.settled(reference, "EUR", quantise(credited, 2), scene.days.live, 2)
+    scene.plant("CURRENCY", "CY", f"ref:{reference}", "settled in euro, credited in the account's currency")
+
+
+def timing(scene: Scene, dice: Dice) -> None:
+    """The PSP settles on the live day; the server credits late that evening, which is its next day already."""
+    login = scene.take_login(dice, "mt5-live")
+    reference = scene.reference("D")
+    paid = deposit_of(dice, login)
+    scene.settled(reference, login.currency, paid, scene.days.live, login.exponent)
+    scene.operation(login, paid, utc(scene.days.live, 22, dice.number(15, 50)), f"{reference} card")
+    scene.plant("TIMING", "CY", f"ref:{reference}", "credited on the server's next day", amount=paid)
+
+
+def exchanged(scene: Scene, dice: Dice) -> None:
+    """The PSP settles in euro what it converted near the rate of the day."""
     login = scene.take_login(dice, "mt5-live", currency=dice.one(("USD", "GBP")))
     reference = scene.reference("D")
     credited = deposit_of(dice, login)
     credited_before(scene, dice, login, credited, f"{reference} card", back=1)
     at = utc(scene.days.back(1), 12)
-    euros = quantise(scene.market.convert(credited, login.currency, "EUR", at), 2)
+    euros = quantise(scene.market.convert(credited, login.currency, "EUR", at) * Decimal("0.985"), 2)
     scene.settled(reference, "EUR", euros, scene.days.live, 2)
-    scene.plant("CURRENCY", "CY", f"ref:{reference}", "settled in euro, credited in the account's currency")
+    scene.plant("FX_DIFF", "CY", f"ref:{reference}", "settled in euro, near the rate of the day")
+
+
+def fee_taken(scene: Scene, dice: Dice) -> None:
+    """A client was credited what the PSP will pay out, not what was paid."""
+    login = scene.take_login(dice, "mt5-live")
+    reference = scene.reference("D")
+    paid = deposit_of(dice, login)
+    row = scene.settled(reference, login.currency, paid, scene.days.live, login.exponent)
+    credited_before(scene, dice, login, paid - row.fee, f"{reference} card", back=1)
+    scene.plant("FEE_TAKEN", "CY", f"ref:{reference}", "credited without the fee", amount=row.fee)
+
+
+def reserve(scene: Scene, dice: Dice) -> None:
+    """The PSP holds and releases money in a currency that the entity does not work in, so that neither is booked."""
+    held = dice.cents(10_000, 90_000)
+    for amount_ in (-held, held):
+        row = scene.psp("ReserveAdjustment", "", "CHF", amount_, scene.days.live)
+        scene.plant("RESERVE", "CY", row, "held in a currency without accounts", amount=amount_)
 
 
 def duplicate_credit(scene: Scene, dice: Dice) -> None:
@@ -200,6 +238,10 @@ FAULTS: Mapping[str, Fault] = {
     "MISSING_SERVER_OP": missing_server_op,
     "AMOUNT": amount,
     "CURRENCY": currency,
+    "TIMING": timing,
+    "FX_DIFF": exchanged,
+    "FEE_TAKEN": fee_taken,
+    "RESERVE": reserve,
     "DUPLICATE_CREDIT": duplicate_credit,
     "DUPLICATE_PSP": duplicate_psp,
     "UNIDENTIFIED": unidentified,

@@ -13,12 +13,13 @@ from backoffice.demo.people import person
 from backoffice.demo.plan import Holder
 from backoffice.demo.scene import Scene
 from backoffice.demo.simulator import Control
+from backoffice.kernel.actor import System
 from backoffice.outbox import services as outbox
 from integrations.models import Connection, PayoutOrder
 from ledger.selectors.balances import balances
 from payments.actions.inside import ADJUST, TRANSFER, Adjustment, Transfer
 from payments.models import MoneyRequest
-from payments.services import deposits, payouts, references, withdrawals
+from payments.services import deposits, fraud, payouts, references, withdrawals
 from payments.services.references import ALPHABET
 
 _AT_ONCE = 10_000
@@ -58,6 +59,7 @@ class Morning:
             self._inside()
         payees.this_morning(self.scene, self.found)
         outbox.send_due(limit=_AT_ONCE)
+        fraud.find_all(actor=System("payments.fraud"))
 
     def _next(self, kind: str) -> Holder:
         return next(self.left[kind])

@@ -10,9 +10,11 @@ from accounts.models import FlagKind
 from backoffice.approvals.records import Rule
 from backoffice.approvals.services import requests
 from backoffice.demo.people import person
+from backoffice.kernel import clock
+from backoffice.organisation.models import LegalEntity
 from ledger.models import LedgerAccount
-from reconciliation.actions.client_money import SEGREGATED, AskSegregated
-from reconciliation.models import SegregatedAccount
+from reconciliation.actions.client_money import RULE, SEGREGATED, AskRule, AskSegregated
+from reconciliation.models import Regime, SegregatedAccount
 
 HIGH = 10_000
 _LARGE = "payments.approve_withdrawal_large"
@@ -53,6 +55,19 @@ def rule(
         expires_after_hours=72,
         sla_hours=8,
         bulk=False,
+    )
+
+
+def of_client_money() -> None:
+    """What holds for all entities is the British rule; the Cypriot one calculates alike under its own directive."""
+    here = LegalEntity.objects.get(code="CY")
+    payload = AskRule(
+        entity_id=here.pk, regime=Regime.CYSEC.value, valid_from=clock.today(), rate_source="", rate_days=7,
+        in_flight=True, receipts=True, note="Directive DI87-01",
+    )  # fmt: skip
+    asked = requests.submit(actor=person("fred"), action=RULE, payload=payload, reason="The regulator's rule.")
+    requests.approve(
+        actor=person("fiona"), request_id=asked.pk, seen_hash=asked.payload_hash, reason="As the directive says."
     )
 
 

@@ -22,6 +22,7 @@ from backoffice.signin.selectors import verify as signin
 from integrations.selectors import verify as integrations
 from ledger.selectors import verify as ledger
 from payments.selectors import verify as payments
+from reconciliation.selectors import verify as reconciliation
 from reporting.selectors import verify as reporting
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
@@ -29,6 +30,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     integrations.findings,
     accounts.findings,
     payments.findings,
+    reconciliation.findings,
     approvals.findings,
     access.findings,
     signin.findings,

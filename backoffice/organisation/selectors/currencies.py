@@ -46,7 +46,8 @@ class Quote:
 
 
 def quoted(base: str, quote: str, on: date, *, source: str = "", oldest: date | None = None) -> Quote:
-    """The newest reference rate on or before `on`: of a source, or of any; not from before `oldest`.
+    """The newest reference rate on or before `on`: of a source, or of any but those entered by hand (MANUAL), which
+    count only where they are named; not from before `oldest`.
 
     Of one day a direct rate comes before the inverse of one, and that before a cross of two rates of one source on one
     day, which is how the European Central Bank's table is meant to be read. Raises NoRate.
@@ -80,7 +81,7 @@ WITH known AS (
     SELECT DISTINCT ON (date, source, base_id, quote_id) date, source, base_id, quote_id, rate
       FROM organisation_fxrate
      WHERE date <= %(on)s AND (%(oldest)s::date IS NULL OR date >= %(oldest)s)
-       AND (%(source)s = '' OR source = %(source)s)
+       AND (source = %(source)s OR (%(source)s = '' AND source <> 'MANUAL'))
        AND (base_id IN (%(base)s, %(quote)s) OR quote_id IN (%(base)s, %(quote)s))
      ORDER BY date, source, base_id, quote_id, version DESC
 )

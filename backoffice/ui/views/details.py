@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 
 from backoffice.organisation.selectors import scope
+from backoffice.ui import panels
 from backoffice.ui.requests import address
 from backoffice.ui.views.base import Button, Page
 
@@ -58,5 +59,11 @@ class DetailPage(Page):
             "tabs": [(tab.label, address(request.GET, tab=tab.key), tab is chosen) for tab in tabs],
             "tab_template": chosen.template if chosen else "",
             "buttons": self.links(self.buttons, self.row),
+            "panels": panels.shown(_route(request), request, self.user, self.row),
         }
         return self.page({**frame, **self.context(self.row, chosen.key if chosen else "")})
+
+
+def _route(request: HttpRequest) -> str:
+    found = request.resolver_match
+    return (found.url_name if found is not None else None) or ""

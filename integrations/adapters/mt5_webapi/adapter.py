@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from integrations.adapters.failures import BadAnswer, BadSetting
 from integrations.adapters.mt5_webapi import mapping, margins, orders, retcodes
 from integrations.adapters.mt5_webapi.client import Client
-from integrations.adapters.mt5_webapi.failures import BadAnswer, BadSetting, OutcomeUnknown
+from integrations.adapters.mt5_webapi.failures import OutcomeUnknown
 from integrations.adapters.mt5_webapi.mapping import EPOCH, BadField, ServerClock
-from integrations.adapters.mt5_webapi.transport import parse_address, tls_context
 from integrations.adapters.mt5_webapi.windows import DealReader
+from integrations.adapters.transport import parse_address, tls_context
 from integrations.ports import Probe, Pulled, Raw, ServerError, Setting, TradeServer, TradeServerAdapter, UserPage
 from integrations.records import DealKind, GroupTerms, Margin, Rejected, User, UserState
 

@@ -19,17 +19,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from integrations.adapters.failures import BadAnswer, ConnectionLost, TookTooLong, TooMuch
 from integrations.adapters.mt5_webapi import auth, retcodes
-from integrations.adapters.mt5_webapi.failures import (
-    BadAnswer,
-    ConnectionLost,
-    Forbidden,
-    OutcomeUnknown,
-    TookTooLong,
-    TooMuch,
-    UnknownCall,
-)
-from integrations.adapters.mt5_webapi.transport import Address, Reply, Transport
+from integrations.adapters.mt5_webapi.failures import Forbidden, OutcomeUnknown, UnknownCall
+from integrations.adapters.transport import Address, Reply, Transport
 from integrations.ports import ServerError
 
 logger = logging.getLogger("integrations.mt5_webapi")

@@ -50,13 +50,7 @@ KINDS = {
     20: DealKind.SO_COMPENSATION_CREDIT,
 }
 # The types that trade/balance takes.
-OPERATION_TYPES = {
-    DealKind.BALANCE: 2,
-    DealKind.CREDIT: 3,
-    DealKind.CHARGE: 4,
-    DealKind.CORRECTION: 5,
-    DealKind.BONUS: 6,
-}
+OPERATION_TYPES = {kind: code for code, kind in KINDS.items() if 2 <= code <= 6}
 SIDES = {0: Side.BUY, 1: Side.SELL, 13: Side.BUY, 14: Side.SELL}
 # EnDealEntry. 255 (STATE, older builds) and anything newer make the deal's kind unknown.
 ENTRIES = {0: Entry.IN, 1: Entry.OUT, 2: Entry.INOUT, 3: Entry.OUT_BY}
@@ -90,6 +84,10 @@ class BadField(Exception):
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
+
+
+# What stands where the server knows no device and no address.
+_NO_TRACE = frozenset({"0", "0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +221,15 @@ def user(item: Any, *, currency: str) -> User:
         group=_required_text(record, "Group"),
         leverage=_small(record, "Leverage"),
         currency=currency,
+        device=_trace(record, "MQID"),
+        address=_trace(record, "LastIP"),
     )
+
+
+def _trace(record: Mapping[str, Any], name: str) -> str:
+    """What tells devices apart: empty where the server has nothing, or says that with noughts."""
+    text = str(record.get(name, "")).strip()
+    return "" if text in _NO_TRACE else text
 
 
 def user_changes(before: User, wanted: UserState) -> dict[str, str]:

@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from integrations.adapters.failures import BadAnswer, TookTooLong, TooMuch
 from integrations.adapters.mt5_webapi.client import Client
-from integrations.adapters.mt5_webapi.failures import BadAnswer, TookTooLong, TooMuch, UnknownCall
+from integrations.adapters.mt5_webapi.failures import UnknownCall
 
 # The server's own limit of deal/get_page.
 PAGE = 100

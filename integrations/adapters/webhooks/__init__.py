@@ -1,6 +1,16 @@
 """Readers of webhooks, one file per provider. Pure: bytes, headers, secrets and the time in, events out."""
 
-from integrations.adapters.webhooks import adyen, checkout, coinspaid, generic, nowpayments, praxis, stripe
+from integrations.adapters.webhooks import (
+    adyen,
+    checkout,
+    coinspaid,
+    generic,
+    nowpayments,
+    paypal,
+    praxis,
+    skrill,
+    stripe,
+)
 
 READERS = (
     adyen.READER,
@@ -8,6 +18,8 @@ READERS = (
     coinspaid.READER,
     generic.READER,
     nowpayments.READER,
+    paypal.READER,
     praxis.READER,
+    skrill.READER,
     stripe.READER,
 )

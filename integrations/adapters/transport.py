@@ -1,7 +1,7 @@
 """One pinned HTTP connection: where it may go, how long an answer may take and how large it may be.
 
-The Web API binds a session to one TCP connection, so nothing here reconnects by itself: a lost connection is a
-lost session, and only the client above may decide to sign in again.
+Nothing here reconnects by itself. MT5's Web API binds a session to one TCP connection, so that a lost connection is a
+lost session; an order to a PSP must not be sent twice. Only the client above may decide what comes next.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from integrations.adapters.mt5_webapi.failures import BadSetting, ConnectionLost, TookTooLong, TooMuch
+from integrations.adapters.failures import BadSetting, ConnectionLost, TookTooLong, TooMuch
 
 _CHUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the access server listens."""
+    """Where the other side listens."""
 
     host: str
     port: int
