@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from accounts.models import Wallet
 from backoffice.approvals.services import requests
 from backoffice.demo.chance import Dice
 from backoffice.demo.money import acts, payees, psps
@@ -19,8 +20,10 @@ from integrations.models import Connection, PayoutOrder
 from ledger.selectors.balances import balances
 from payments.actions.inside import ADJUST, TRANSFER, Adjustment, Transfer
 from payments.models import MoneyRequest
-from payments.services import deposits, fraud, payouts, references, withdrawals
+from payments.selectors import splits
+from payments.services import deposits, fraud, payouts, references, splitting, withdrawals
 from payments.services.references import ALPHABET
+from payments.services.splitting import Portion
 
 _AT_ONCE = 10_000
 _WORTH_WHILE = Decimal(400)
@@ -52,6 +55,7 @@ class Morning:
         with references.given_by(lambda letter: f"{letter}-{letters.text(8, ALPHABET)}"):
             self._large()
             self._reviewed()
+            self._split()
             self._on_their_way()
             self._not_paid()
             self._at_psps()
@@ -90,6 +94,24 @@ class Morning:
             acts.asked(self._wish(kind))
         for kind in ("UK", "CARD", "CRYPTO"):
             acts.agreed(self._wish(kind))
+
+    def _split(self) -> None:
+        """More than came by card: the deposit goes back to the card, the rest to the bank."""
+        holder = self._next("CARD")
+        payees.decide(payees.propose(self.dice, holder, self.found, "BANK", other=True))
+        more = Decimal(150)
+        acts.agree(
+            requests.submit(
+                actor=person("fred"), action=ADJUST, payload=_correction(acts.wallet(holder), more),
+                reason="The platform stood still for an hour.", reason_code="CORRECTION",
+            )
+        )  # fmt: skip
+        whole = acts.submitted(holder, holder.paid_in + more)
+        portions = [
+            Portion(share.amount, splits.payees_for(whole, share)[0].pk, share.original_id)
+            for share in splits.shares(whole)
+        ]
+        splitting.split(actor=person("fred"), request_id=whole.pk, portions=portions)
 
     def _on_their_way(self) -> None:
         """To be paid by hand and by file, and entered at the bank."""
@@ -153,18 +175,13 @@ class Morning:
             requests.submit(actor=person("fred"), action=TRANSFER, payload=transfer, reason=why, reason_code="CLIENT")
         )
         waiting = acts.wallet(self._next("CRYPTO"))
-        correction = Adjustment(
-            client_id=waiting.client_id,
-            sort="CORRECTION",
-            target_wallet=waiting.pk,
-            target_account=None,
-            amount=Decimal("25.00"),
-            currency=waiting.currency_id,
-        )
         requests.submit(
-            actor=person("fred"), action=ADJUST, payload=correction, reason="A fee was taken twice.",
+            actor=person("fred"),
+            action=ADJUST,
+            payload=_correction(waiting, Decimal(25)),
+            reason="A fee was taken twice.",
             reason_code="CORRECTION",
-        )  # fmt: skip
+        )
         self._from_login()
 
     def _from_login(self) -> None:
@@ -178,3 +195,14 @@ class Morning:
                 acts.agreed(request)
                 acts.sent(request, "HAND")
                 return
+
+
+def _correction(wallet: Wallet, amount: Decimal) -> Adjustment:
+    return Adjustment(
+        client_id=wallet.client_id,
+        sort="CORRECTION",
+        target_wallet=wallet.pk,
+        target_account=None,
+        amount=amount,
+        currency=wallet.currency_id,
+    )

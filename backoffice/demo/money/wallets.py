@@ -13,7 +13,7 @@ from backoffice.demo.scene import Scene
 
 # Clients with a wallet by entity, and the methods by which they are known.
 _METHODS = {
-    "CY": ("BANK",) * 14 + ("CARD",) * 9 + ("CRYPTO",) * 4 + ("EWALLET",),
+    "CY": ("BANK",) * 14 + ("CARD",) * 10 + ("CRYPTO",) * 4 + ("EWALLET",),
     "UK": ("BANK",) * 12,
 }
 _CURRENCIES = ("EUR", "USD", "GBP")
