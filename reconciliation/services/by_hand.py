@@ -59,12 +59,10 @@ def propose(
     if len(references) > 1 and len(yours) > 1:
         raise CannotMatch("Pick one reference for several lines, or one line for several references.")
     _require_one_direction(mine, yours)
-    asked = {"ours": sum((c.free for c in mine), _ZERO), "theirs": sum((c.free for c in yours), _ZERO)}
     account = _settle(rule, references, yours, difference)
-    outside = sum((c.free for c in yours), _ZERO)
-    inside = sum((c.free for rows in references.values() for c in rows), _ZERO)
+    inside, outside = (sum((c.free for c in side), _ZERO) for side in (mine, yours))
     same = mine[0].currency == yours[0].currency
-    evidence = {"ours": f"{asked['ours']} {mine[0].currency}", "theirs": f"{asked['theirs']} {yours[0].currency}"}
+    evidence = {"ours": f"{inside} {mine[0].currency}", "theirs": f"{outside} {yours[0].currency}"}
     found = Suggestion(
         entity_id=entity_id,
         rule=rule,
