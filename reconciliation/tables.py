@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from backoffice.kernel import clock
 from backoffice.kernel.money import Money
 from backoffice.organisation.selectors import calendars
-from backoffice.ui import components
+from backoffice.ui import components, formats
 from backoffice.ui.columns import Column, Kind
 from backoffice.ui.components import Tone
 from backoffice.ui.markup import Child, join, tag
@@ -66,12 +66,13 @@ def ages_of(rows: Sequence[Break]) -> list[int]:
     )
 
 
-def due(item: Break) -> SafeString:
-    """Until when somebody has to have taken it, or closed it; said louder when that is over."""
+def due(item: Break) -> Child:
+    """Until when somebody has to have taken it, or closed it; when that is over, the moment is in the title."""
     if item.due_at is None:
         return components.nothing("closed" if not item.is_open else "not graded yet")
-    shown = components.moment(item.due_at, zone=False)
-    return join([components.pill("overdue", Tone.BAD), " ", shown]) if item.due_at <= clock.now() else shown
+    if item.due_at <= clock.now():
+        return tag("span", components.pill("overdue", Tone.BAD), title=f"since {formats.moment(item.due_at)} UTC")
+    return components.moment(item.due_at, zone=False)
 
 
 class BreakTable(Table):
