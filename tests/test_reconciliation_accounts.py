@@ -398,17 +398,22 @@ def test_the_number_of_statements_does_not_grow_with_the_logins(server):
             runs._match(run, [])
         return len(caught)
 
-    now = clock.now()
+    def drifted(first: int, count: int) -> None:
+        """Logins that the server gives another leverage than wanted."""
+        now = clock.now()
+        more = [Login(account().client_id, server.pk, first + n, "USD", "real\\USD", 100) for n in range(count)]
+        opened = clients.open_trading_accounts(actor=ROBOT, logins=more)
+        DesiredState.objects.bulk_create(
+            [DesiredState(account=one, changed_at=now, **STD) for one in opened], ignore_conflicts=True
+        )
+        DesiredState.objects.update(group="real\\USD", leverage=100)
+        users = [User(login=one.login, rights=0x163, group="real\\USD", leverage=200, currency="USD") for one in opened]
+        keep_users(connection=server, users=users, asked_at=now)
+        FeedState.objects.update(users_read_at=now)
+
+    drifted(20_000, 1)
     few = statements()
-    many = [Login(account().client_id, server.pk, 20_000 + n, "USD", "real\\USD", 100) for n in range(500)]
-    opened = clients.open_trading_accounts(actor=ROBOT, logins=many)
-    DesiredState.objects.bulk_create(
-        [DesiredState(account=one, changed_at=now, **STD) for one in opened], ignore_conflicts=True
-    )
-    DesiredState.objects.update(group="real\\USD", leverage=100)
-    users = [User(login=one.login, rights=0x163, group="real\\USD", leverage=200, currency="USD") for one in opened]
-    keep_users(connection=server, users=users, asked_at=now)
-    FeedState.objects.update(users_read_at=now)
+    drifted(20_001, 499)
     assert ServerUser.objects.count() == 500
     assert statements() == few
     assert Break.objects.filter(klass="LEVERAGE_DRIFT").count() == 500
