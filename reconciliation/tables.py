@@ -79,7 +79,7 @@ class BreakTable(Table):
     columns = (
         Column("pk", "Break", Kind.CODE),
         Column("meaning.title", "Class", width=24),
-        Column("summary", "What differs", wrap=True, width=60),
+        Column("summary", "What differs", wrap=True, width=60, css="long"),
         Column("amount", "Difference", Kind.MONEY, currency="currency"),
         Column("business_date", "Business day", Kind.DATE, sort="day"),
         Column(lambda b: components.business_age(b.age), "Age", export=lambda b: b.age),
