@@ -120,7 +120,7 @@ def test_an_alert_is_taken_explained_and_closed(visit):
     carl = visit().enter(staff("carl", "CMP", desk.here))
     page = carl.go("fraud-alerts")
     page.get_by_role("link", name=str(alert)).first.click()
-    carl.sees("names agree", "Nothing has happened to the client")
+    carl.sees("Names agree", "Nothing has happened to the client")
     carl.press("Assign", "Assign")
     expect(page.locator("main")).to_contain_text("Carl assigned to")
     carl.press("Close")
