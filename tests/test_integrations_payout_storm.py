@@ -73,13 +73,15 @@ def work_until_empty(moment):
 
 
 def round_of_work(moment, desks, chance):
-    """Workers at once, some of them killed at a random moment; then everything at the PSPs has come to rest."""
+    """Workers at once, some of them killed at a random moment, one soon and surely in the first round: a fast machine
+    is done before chance strikes. Then everything at the PSPs has come to rest."""
     workers = [start_process(work_until_empty, moment) for _ in range(WORKERS)]
     killed = 0
     while any(worker.is_alive() for worker in workers):
         chosen = chance.choice(workers)
-        chosen.join(chance.uniform(0.05, 1.5))
-        if chosen.is_alive() and chance.random() < 0.6:
+        surely = moment == NOW and not killed
+        chosen.join(chance.uniform(0.05, 0.4 if surely else 1.5))
+        if chosen.is_alive() and (surely or chance.random() < 0.6):
             chosen.kill()
             chosen.join(10)
             killed += 1

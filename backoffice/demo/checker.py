@@ -82,16 +82,20 @@ def check(*, number: int, asked: date | None, without: str | None = None) -> dic
     compared = _compare(planted)
     files, desk = _files(), money(live)
     problems = files["problems"] + desk["problems"]
-    is_right = not (changes or problems or compared["missing"] or compared["unexpected"])
+    failed = [
+        f"{run.kind} of {run.entity.code}: {run.state} {run.error}".strip() for run in done if run.state != "DONE"
+    ]
+    is_right = not (changes or problems or failed or compared["missing"] or compared["unexpected"])
     return {
         "seed": number,
         "date": live,
-        "ok": is_right and verified["clean"] and all(run.state == "DONE" for run in done),
+        "ok": is_right and verified["clean"],
         "feeds": _feeds(),
         "facts": sum(_count(model) for model in _FACTS.values()),
         "journals": _count(Journal),
         "imports": files,
         "runs": Run.objects.count(),
+        "failed_runs": failed,
         **compared,
         "second_run_changes": changes,
         "verify": verified,
