@@ -113,7 +113,10 @@ def test_a_difference_is_said_or_lies_within_the_tolerance_or_stays_open():
 
 def test_a_part_leaves_the_rest_open():
     w = strangers("60.00")
-    (match,) = hands.accept(actor=quinn(), suggestion_id=proposed(difference=by_hand.PART).pk)
+    chosen = proposed(difference=by_hand.PART)
+    assert (chosen.amount, chosen.difference) == (Decimal(60), Decimal(0))
+    assert [Decimal(chosen.evidence[side].split()[0]) for side in ("ours", "theirs")] == [100, 60], "as picked"
+    (match,) = hands.accept(actor=quinn(), suggestion_id=chosen.pk)
     assert (match.amount, match.difference) == (Decimal(60), Decimal(0))
     run(w, Kind.CASH)
     ((klass, _),) = breaks_found()
@@ -121,9 +124,10 @@ def test_a_part_leaves_the_rest_open():
     w.put(w.bank, bank_line("b2", "50.00", remittance="more"))
     w.book()
     second = BankLine.objects.get(line_key="b2").pk
-    (match,) = hands.accept(
-        actor=quinn(), suggestion_id=proposed(difference=by_hand.PART, theirs=[f"bank:{second}"]).pk
-    )
+    chosen = proposed(difference=by_hand.PART, theirs=[f"bank:{second}"])
+    assert (chosen.amount, chosen.difference) == (Decimal(40), Decimal(0))
+    assert [Decimal(chosen.evidence[side].split()[0]) for side in ("ours", "theirs")] == [40, 50], "as picked"
+    (match,) = hands.accept(actor=quinn(), suggestion_id=chosen.pk)
     assert match.amount == 40
     run(w, Kind.CASH)
     assert Break.objects.get(state="OPEN").amount == 10, "what is left of the second line"

@@ -59,10 +59,11 @@ def propose(
     if len(references) > 1 and len(yours) > 1:
         raise CannotMatch("Pick one reference for several lines, or one line for several references.")
     _require_one_direction(mine, yours)
-    account = _settle(rule, references, yours, difference)
-    inside, outside = (sum((c.free for c in side), _ZERO) for side in (mine, yours))
     same = mine[0].currency == yours[0].currency
-    evidence = {"ours": f"{inside} {mine[0].currency}", "theirs": f"{outside} {yours[0].currency}"}
+    # What was picked; from here on a part is cut to what the other side has.
+    evidence = {"ours": f"{_sum(mine)} {mine[0].currency}", "theirs": f"{_sum(yours)} {yours[0].currency}"}
+    account = _settle(rule, references, yours, difference)
+    inside, outside = sum(map(_sum, references.values()), _ZERO), _sum(yours)
     found = Suggestion(
         entity_id=entity_id,
         rule=rule,
